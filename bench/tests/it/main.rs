@@ -1,0 +1,11 @@
+//! The shop as a whole, from outside. A file a promise.
+
+mod catalogue;
+mod crash;
+mod degraded;
+mod fuzz;
+mod operations;
+mod promises;
+mod tour;
+mod traces;
+mod walk;
