@@ -1,1 +1,41 @@
-//! Being built.
+//! What every service shares at run time.
+//!
+//! *Duty*: everything between a service's own rooms and the outside: calls and answers, faults, the unit of work, events out
+//! and in, serving, draining. *Flow*: [`start`] takes a [`Context`] and a [`Service`] and gives a [`Running`], which is called in
+//! process ([`InProcess`]) or over TCP with the same behaviour, relays the outbox and feeds the inboxes until it is drained.
+//!
+//! *Invariants*: an answer of success means that the fact, its events and the record of the answer are on disk; an event that
+//! is on disk reaches the broker at least once and takes effect once; the text of an internal error leaves the service in the
+//! log only. *It is not* a framework: a service is plain functions that call these.
+
+mod call;
+mod caller;
+pub mod check;
+mod clock;
+mod context;
+mod event;
+mod fault;
+pub mod ids;
+mod inbox;
+mod lifecycle;
+pub mod page;
+mod relay;
+mod rpc;
+mod service;
+mod telemetry;
+pub mod testing;
+mod transport;
+pub mod work;
+
+pub use call::{Answer, Call, respond};
+pub use caller::{Caller, CallerKind, metadata};
+pub use clock::Clock;
+pub use context::Context;
+pub use event::{decode, event};
+pub use fault::{Code, DOMAIN, Fault, FieldError, IntoFault};
+pub use ids::UserId;
+pub use lifecycle::{Drained, Running, StartError, start};
+pub use rpc::InProcess;
+pub use service::{Limits, Service};
+pub use transport::Transport;
+pub use work::{Decision, Refused, unit};
