@@ -165,7 +165,11 @@ impl Shop {
                 return;
             }
             self.check_alive();
-            assert!(tokio::time::Instant::now() < deadline, "the shop does not become ready:\n{}", self.log());
+            assert!(
+                tokio::time::Instant::now() < deadline,
+                "the shop does not become ready:\n{}",
+                self.log()
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -209,7 +213,12 @@ impl Shop {
             let address = format!("127.0.0.1:{}", free_port());
             let mut command = self.command("vitrina-svc", &[service]);
             command.extend(["--data".to_owned(), self.data().display().to_string()]);
-            command.extend(["--listen".to_owned(), address.clone(), "--broker".to_owned(), broker.url().to_owned()]);
+            command.extend([
+                "--listen".to_owned(),
+                address.clone(),
+                "--broker".to_owned(),
+                broker.url().to_owned(),
+            ]);
             self.add(service, command);
             addresses.push((service, address));
         }
@@ -293,7 +302,8 @@ pub fn free_port() -> u16 {
 /// When the running program can't be located.
 pub fn programs() -> Result<PathBuf> {
     let binary = std::env::current_exe().context("the test binary has no path")?;
-    let folder = binary.parent().and_then(Path::parent).context("the test binary lies in no target folder")?;
+    let folder =
+        binary.parent().and_then(Path::parent).context("the test binary lies in no target folder")?;
     Ok(folder.to_owned())
 }
 

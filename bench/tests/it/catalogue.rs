@@ -37,7 +37,11 @@ async fn a_catalogue_is_imported_found_and_counted() {
     for row in rows.iter().filter(|row| !row.has_price) {
         assert!(report.contains(&format!("line {}", row.line)), "line {} is not named:\n{report}", row.line);
     }
-    assert_eq!(refused.lines().count() - 1, rows.len() - priced.len(), "a refused row is missing from {refused}");
+    assert_eq!(
+        refused.lines().count() - 1,
+        rows.len() - priced.len(),
+        "a refused row is missing from {refused}"
+    );
 
     let total = u64::try_from(priced.len()).expect("a file has fewer rows");
     let path = format!("/v1/publications?limit=1&seller={}", seller.id);
@@ -46,7 +50,10 @@ async fn a_catalogue_is_imported_found_and_counted() {
 
     let page = client.get("/v1/pages/search?q=kodak+ink").await.expect(200);
     let first = page.text_at("/cards/0/publicationId");
-    assert!(page.json.get("degraded").is_none_or(|parts| parts.as_array().is_some_and(Vec::is_empty)), "{page:#?}");
+    assert!(
+        page.json.get("degraded").is_none_or(|parts| parts.as_array().is_some_and(Vec::is_empty)),
+        "{page:#?}"
+    );
     let page = client.get(&format!("/v1/pages/publications/{first}")).await.expect(200);
     assert_eq!(page.text_at("/seller/id"), seller.id);
     assert!(page.json.pointer("/product/effectivePrice/minor").is_some_and(Value::is_number), "{page:#?}");

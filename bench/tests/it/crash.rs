@@ -64,7 +64,12 @@ async fn nothing_acknowledged_is_lost_when_the_shop_is_killed() {
     shop.client().get_until(&path, |answer| answer.json["total"].as_u64() >= Some(least)).await;
 }
 
-async fn write(seller: Person, name: String, acknowledged: Arc<Mutex<Acknowledged>>, is_over: Arc<AtomicBool>) {
+async fn write(
+    seller: Person,
+    name: String,
+    acknowledged: Arc<Mutex<Acknowledged>>,
+    is_over: Arc<AtomicBool>,
+) {
     for number in 0..10_000 {
         if is_over.load(Ordering::Relaxed) {
             return;

@@ -26,7 +26,8 @@ async fn random_requests_never_break_the_shop() {
         let operation = operations.choose(&mut random).expect("it is not empty");
         let caller = if random.gen_bool(0.8) { &seller.client } else { &client };
         // An account that deletes itself or logs out would turn the rest into 401.
-        if ["deleteMe", "logout"].iter().any(|end| operation.id.to_lowercase().contains(&end.to_lowercase())) {
+        if ["deleteMe", "logout"].iter().any(|end| operation.id.to_lowercase().contains(&end.to_lowercase()))
+        {
             continue;
         }
         let path = fill(&operation.path, &ids, &mut random);
@@ -43,7 +44,10 @@ async fn random_requests_never_break_the_shop() {
         let told = format!("{} {path} {body:?}: {answer:#?}", operation.method);
         assert!(answer.status < 500 || answer.status == 501, "{told}");
         if answer.status >= 400 {
-            assert!(answer.json["code"].is_string() && answer.json["traceId"].is_string(), "no problem document: {told}");
+            assert!(
+                answer.json["code"].is_string() && answer.json["traceId"].is_string(),
+                "no problem document: {told}"
+            );
         }
     }
     assert!(!shop.log().contains("panicked"), "{}", shop.log());
@@ -60,14 +64,14 @@ fn operations(document: &Value) -> Vec<Operation> {
     let paths = document["paths"].as_object().expect("there are paths");
     let each = paths.iter().flat_map(|(path, item)| {
         let methods = item.as_object().into_iter().flatten();
-        methods.filter(|(_, operation)| operation.get("responses").is_some()).map(move |(method, operation)| {
-            Operation {
+        methods.filter(|(_, operation)| operation.get("responses").is_some()).map(
+            move |(method, operation)| Operation {
                 id: operation["operationId"].as_str().unwrap_or_default().to_owned(),
                 method: method.to_uppercase(),
                 path: path.clone(),
                 body: operation.pointer("/requestBody/content/application~1json/schema").cloned(),
-            }
-        })
+            },
+        )
     });
     each.collect()
 }
@@ -83,7 +87,16 @@ fn fill(path: &str, ids: &[String], random: &mut StdRng) -> String {
     }
     filled.push_str(rest);
     if random.gen_bool(0.3) {
-        let odd = ["limit=0", "limit=x", "q=%00%ff", "cursor=AAAA", "minPrice=-1", "sort=up", "q=a\"b(c", "q=%2B%2D"];
+        let odd = [
+            "limit=0",
+            "limit=x",
+            "q=%00%ff",
+            "cursor=AAAA",
+            "minPrice=-1",
+            "sort=up",
+            "q=a\"b(c",
+            "q=%2B%2D",
+        ];
         filled.push('?');
         filled.push_str(odd.choose(random).expect("it is not empty"));
     }
@@ -129,7 +142,17 @@ fn object(schema: &Value, document: &Value, random: &mut StdRng, depth: usize) -
 }
 
 fn text(random: &mut StdRng) -> String {
-    let texts = ["", "a", "NEW", "ARS", "Ünïcödé 🦀", "2026-13-45T99:00:00Z", "2030-01-01T00:00:00Z", "x@example.com", "\0"];
+    let texts = [
+        "",
+        "a",
+        "NEW",
+        "ARS",
+        "Ünïcödé 🦀",
+        "2026-13-45T99:00:00Z",
+        "2030-01-01T00:00:00Z",
+        "x@example.com",
+        "\0",
+    ];
     if random.gen_bool(0.05) {
         return "ñ".repeat(random.gen_range(100..5_000));
     }
@@ -137,6 +160,15 @@ fn text(random: &mut StdRng) -> String {
 }
 
 fn odd(random: &mut StdRng) -> Value {
-    let values = [json!(null), json!(-1), json!(1e300), json!([]), json!({}), json!("x"), json!(true), json!([[[[]]]])];
+    let values = [
+        json!(null),
+        json!(-1),
+        json!(1e300),
+        json!([]),
+        json!({}),
+        json!("x"),
+        json!(true),
+        json!([[[[]]]]),
+    ];
     values.choose(random).cloned().unwrap_or(Value::Null)
 }

@@ -51,7 +51,8 @@ fn damage_largest(folder: &str) -> String {
 async fn every_mistake_of_a_configuration_is_named_at_once() {
     let shop = Shop::start(Way::OneProcess).await;
     let file = shop.data().join("../vitrina.toml");
-    std::fs::write(&file, "[edge]\nlisten = \"nowhere\"\nthreds = 2\n\n[shop]\nx = 1\n").expect("it can be written");
+    std::fs::write(&file, "[edge]\nlisten = \"nowhere\"\nthreds = 2\n\n[shop]\nx = 1\n")
+        .expect("it can be written");
     let file = file.display().to_string();
     let (code, text) = shop.vitrina(&["check", "--config", &file]).await;
     assert_eq!(code, 2, "{text}");
@@ -64,8 +65,19 @@ async fn every_mistake_of_a_configuration_is_named_at_once() {
 async fn a_second_shop_on_the_same_data_says_why_it_does_not_start() {
     let shop = Shop::start(Way::OneProcess).await;
     let data = shop.data().display().to_string();
-    let (code, text) =
-        shop.vitrina(&["up", "--data", &data, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--grpc", "off"]).await;
+    let (code, text) = shop
+        .vitrina(&[
+            "up",
+            "--data",
+            &data,
+            "--listen",
+            "127.0.0.1:0",
+            "--admin",
+            "127.0.0.1:0",
+            "--grpc",
+            "off",
+        ])
+        .await;
     assert_eq!(code, 2, "{text}");
     assert!(text.contains("already"), "{text}");
 }

@@ -26,13 +26,13 @@ async fn the_tour_in_the_readme_works_line_by_line() {
         .output()
         .await
         .expect("bash is there");
-    let told = format!(
-        "{}\n{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let told =
+        format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{told}");
-    assert!(!told.contains("problem+json") && !told.contains("\"traceId\""), "a line of the tour failed:\n{told}");
+    assert!(
+        !told.contains("problem+json") && !told.contains("\"traceId\""),
+        "a line of the tour failed:\n{told}"
+    );
 }
 
 /// The `sh` blocks between the marks of the tour.

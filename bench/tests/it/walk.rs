@@ -86,10 +86,14 @@ async fn every_route_is_guarded_and_refuses_bad_input() {
         if let Some(schema) = &route.schema {
             let answer = send(Some(&owner), Some(json!({"noSuchField": 1}))).await;
             assert_eq!(answer.status, 400, "{told} takes an unknown field: {answer:#?}");
-            assert!(answer.text.contains("noSuchField"), "{told} does not name the unknown field: {answer:#?}");
+            assert!(
+                answer.text.contains("noSuchField"),
+                "{told} does not name the unknown field: {answer:#?}"
+            );
             if has_required(schema, &document) {
                 let answer = send(Some(&owner), Some(json!({}))).await;
-                let is_refused = answer.status == 400 && answer.json["errors"].as_array().is_some_and(|e| !e.is_empty());
+                let is_refused =
+                    answer.status == 400 && answer.json["errors"].as_array().is_some_and(|e| !e.is_empty());
                 assert!(is_refused, "{told} takes an empty body: {answer:#?}");
             }
         }
@@ -150,7 +154,8 @@ impl Things {
     async fn are_untouched(&self, owner: &Person) {
         owner.client.get(&format!("/v1/products/{}", self.product)).await.expect(200);
         owner.client.get(&format!("/v1/me/bank-accounts/{}", self.bank_account)).await.expect(200);
-        let publication = owner.client.get(&format!("/v1/publications/{}", self.publication)).await.expect(200);
+        let publication =
+            owner.client.get(&format!("/v1/publications/{}", self.publication)).await.expect(200);
         assert_eq!(publication.text_at("/status"), "ACTIVE");
         let addresses = owner.client.get("/v1/me/addresses").await.expect(200);
         assert_eq!(addresses.text_at("/items/0/id"), self.address);
@@ -173,17 +178,20 @@ fn valid_body(path: &str) -> Value {
 fn routes(document: &Value) -> Vec<Route> {
     let paths = document["paths"].as_object().expect("there are paths");
     let each = paths.iter().flat_map(|(path, item)| {
-        item.as_object().into_iter().flatten().filter(|(_, operation)| operation.get("responses").is_some()).map(
-            move |(method, operation)| Route {
+        item.as_object()
+            .into_iter()
+            .flatten()
+            .filter(|(_, operation)| operation.get("responses").is_some())
+            .map(move |(method, operation)| Route {
                 method: method.to_uppercase(),
                 path: path.clone(),
                 needs_token: operation["security"].as_array().is_some_and(|ways| {
                     // An empty requirement among the ways means that a token is optional.
-                    !ways.is_empty() && ways.iter().all(|way| way.as_object().is_some_and(|way| !way.is_empty()))
+                    !ways.is_empty()
+                        && ways.iter().all(|way| way.as_object().is_some_and(|way| !way.is_empty()))
                 }),
                 schema: operation.pointer("/requestBody/content/application~1json/schema").cloned(),
-            },
-        )
+            })
     });
     each.collect()
 }

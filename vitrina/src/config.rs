@@ -1,0 +1,115 @@
+//! `vitrina.toml`: one file for all that can be set, each section checked key by key.
+
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use toml::Table;
+use vitrina_edge::EdgeConfig;
+
+/// Everything that a file can set; what is absent has its default.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Config {
+    pub(crate) edge: EdgeConfig,
+    pub(crate) telemetry: Telemetry,
+    pub(crate) broker: Broker,
+}
+
+/// Where telemetry goes.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Telemetry {
+    /// OTLP over gRPC; absent: `http://127.0.0.1:4317`, quietly off when nothing listens there.
+    pub(crate) otlp: Option<String>,
+}
+
+/// Which broker carries the events.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Broker {
+    /// `amqp://…`; absent: the embedded one.
+    pub(crate) url: Option<String>,
+}
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// With every mistake at once, each with its section and key.
+    pub(crate) fn read(path: &Path) -> Result<Config> {
+        let text = fs::read_to_string(path).with_context(|| format!("{} can't be read", path.display()))?;
+        let table: Table = text.parse().with_context(|| format!("{} is no TOML", path.display()))?;
+        let mistakes = mistakes(&table);
+        if !mistakes.is_empty() {
+            bail!("{}:\n  {}", path.display(), mistakes.join("\n  "));
+        }
+        Config::deserialize(table).with_context(|| format!("{} is wrong", path.display()))
+    }
+}
+
+/// Reads a file and says what is wrong with it.
+pub(crate) fn check(path: &Path) -> Result<ExitCode> {
+    Config::read(path)?;
+    println!("{}: nothing to say", path.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn mistakes(table: &Table) -> Vec<String> {
+    let mut mistakes = Vec::new();
+    for (section, value) in table {
+        match (section.as_str(), value.as_table()) {
+            ("edge", Some(keys)) => {
+                let wrong = wrong_keys::<EdgeConfig>("edge", keys);
+                if wrong.is_empty() {
+                    mistakes.extend(
+                        EdgeConfig::deserialize(keys.clone())
+                            .map_or_else(|_| Vec::new(), |edge| edge.mistakes()),
+                    );
+                }
+                mistakes.extend(wrong);
+            }
+            ("telemetry", Some(keys)) => mistakes.extend(wrong_keys::<Telemetry>("telemetry", keys)),
+            ("broker", Some(keys)) => mistakes.extend(wrong_keys::<Broker>("broker", keys)),
+            ("edge" | "telemetry" | "broker", None) => {
+                mistakes.push(format!("{section}: must be a section, [{section}]"))
+            }
+            _ => mistakes
+                .push(format!("[{section}]: there is no such section; there are edge, telemetry and broker")),
+        }
+    }
+    mistakes
+}
+
+/// Tries each key alone, so that the first mistake does not hide the others.
+fn wrong_keys<T: DeserializeOwned>(section: &str, keys: &Table) -> Vec<String> {
+    let each = keys.iter().filter_map(|(key, value)| {
+        let alone = Table::from_iter([(key.clone(), value.clone())]);
+        let error = T::deserialize(alone).err()?;
+        Some(format!("{section}.{key}: {}", error.message().trim()))
+    });
+    each.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_is_the_defaults() {
+        assert!(mistakes(&Table::new()).is_empty());
+    }
+
+    #[test]
+    fn every_mistake_is_named() {
+        let table =
+            "[edge]\nlisten = \"here\"\nthreds = 1\n[broker]\nurl = 5\n[shop]\nx = 1".parse().unwrap();
+        let mistakes = mistakes(&table).join("\n");
+        for name in ["edge.listen", "edge.threds", "broker.url", "[shop]"] {
+            assert!(mistakes.contains(name), "{name} is not in {mistakes}");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The data directory: what lies where, and the small files that the operator's commands find a running shop by.
+//!
+//! | path | what | mode |
+//! |---|---|---|
+//! | `users/`, `products/`, `publications/` | a service's store (and search index) | |
+//! | `broker/` | the embedded broker's store | |
+//! | `master.key` | 32 bytes that every other key is derived from | 0600 |
+//! | `admin.token` | bearer token of the admin listener | 0600 |
+//! | `edge.url`, `admin.url` | where the running shop listens; written at each start | |
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use rand::RngCore;
+
+/// The services of the shop, each with its store in a folder of its name.
+pub(crate) const SERVICES: [&str; 3] = ["users", "products", "publications"];
+
+/// Length of the master key.
+pub(crate) const KEY_BYTES: usize = 32;
+
+/// The data directory of a shop.
+#[derive(Clone, Debug)]
+pub(crate) struct Data(PathBuf);
+
+impl Data {
+    pub(crate) fn at(folder: &Path) -> Data {
+        Data(folder.to_owned())
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.0
+    }
+
+    /// The folder of a service's or the broker's store.
+    pub(crate) fn store(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    pub(crate) fn key_file(&self) -> PathBuf {
+        self.0.join("master.key")
+    }
+
+    /// The master key, made at the first start.
+    pub(crate) fn master_key(&self) -> Result<[u8; KEY_BYTES]> {
+        let path = self.key_file();
+        match fs::read(&path) {
+            Ok(bytes) => match bytes.try_into() {
+                Ok(key) => Ok(key),
+                Err(_) => bail!(
+                    "{} is damaged: it must hold {KEY_BYTES} bytes; restore it from a backup",
+                    path.display()
+                ),
+            },
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                if self.store("users").exists() {
+                    bail!("{} is missing, but there are accounts: restore it from a backup", path.display());
+                }
+                let mut key = [0; KEY_BYTES];
+                rand::rngs::OsRng.fill_bytes(&mut key);
+                write_secret(&path, &key)?;
+                Ok(key)
+            }
+            Err(error) => Err(error).with_context(|| format!("{} can't be read", path.display())),
+        }
+    }
+
+    /// The token of the admin listener, made at the first start.
+    pub(crate) fn admin_token(&self) -> Result<String> {
+        let path = self.0.join("admin.token");
+        match fs::read_to_string(&path) {
+            Ok(token) => Ok(token.trim().to_owned()),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let mut bytes = [0; 24];
+                rand::rngs::OsRng.fill_bytes(&mut bytes);
+                let token: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+                write_secret(&path, token.as_bytes())?;
+                Ok(token)
+            }
+            Err(error) => Err(error).with_context(|| format!("{} can't be read", path.display())),
+        }
+    }
+
+    /// Tells the operator's commands where this shop listens.
+    pub(crate) fn write_urls(&self, edge: &str, admin: &str) -> Result<()> {
+        fs::write(self.0.join("edge.url"), edge).context("the address can't be written")?;
+        fs::write(self.0.join("admin.url"), admin).context("the address can't be written")
+    }
+
+    /// Where the running shop listens: (edge, admin).
+    pub(crate) fn urls(&self) -> Result<(String, String)> {
+        let read = |name: &str| {
+            fs::read_to_string(self.0.join(name)).with_context(|| {
+                format!("no shop was started with its data in {}: start it with `vitrina up`, or name another by --data or --url", self.0.display())
+            })
+        };
+        Ok((read("edge.url")?, read("admin.url")?))
+    }
+
+    /// Makes the folder when it is not there.
+    pub(crate) fn create(&self) -> Result<()> {
+        fs::create_dir_all(&self.0).with_context(|| format!("{} can't be made", self.0.display()))
+    }
+
+    /// Whether nothing is in the folder.
+    pub(crate) fn is_empty(&self) -> bool {
+        fs::read_dir(&self.0).map_or(true, |mut entries| entries.next().is_none())
+    }
+}
+
+/// Writes a file that only its owner may read, on disk when it returns; a file that is there is an error.
+pub(crate) fn write_secret(path: &Path, bytes: &[u8]) -> Result<()> {
+    let write = || -> std::io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        match path.parent() {
+            Some(folder) => File::open(folder)?.sync_all(),
+            None => Ok(()),
+        }
+    };
+    write().with_context(|| format!("{} can't be written", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_made_once_and_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = Data::at(folder.path());
+        assert_eq!(data.master_key().unwrap(), data.master_key().unwrap());
+        assert_eq!(data.admin_token().unwrap(), data.admin_token().unwrap());
+    }
+
+    #[test]
+    fn a_lost_key_is_not_made_anew_over_accounts() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = Data::at(folder.path());
+        fs::create_dir(data.store("users")).unwrap();
+        let error = data.master_key().unwrap_err().to_string();
+        assert!(error.contains("master.key"), "{error}");
+    }
+
+    #[test]
+    fn a_damaged_key_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = Data::at(folder.path());
+        fs::write(data.key_file(), b"short").unwrap();
+        let error = data.master_key().unwrap_err().to_string();
+        assert!(error.contains("master.key"), "{error}");
+    }
+}

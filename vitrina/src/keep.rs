@@ -1,0 +1,110 @@
+//! Backup, restore and verify: the stores of a stopped shop as framed, checksummed files, and the key that they are
+//! sealed with.
+//!
+//! A backup is a folder: `<name>.backup` for each store and `master.key`. The search index is left out: it is made again
+//! from the store.
+
+use std::fs::{self, File};
+use std::io::{BufReader, BufWriter, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use vitrina_storage::{Options, Store};
+
+use crate::data::{Data, KEY_BYTES, SERVICES, write_secret};
+
+/// The stores of a shop: the services' and the embedded broker's, whose events may still be on their way.
+fn stores() -> impl Iterator<Item = &'static str> {
+    SERVICES.into_iter().chain(["broker"])
+}
+
+/// Writes a backup.
+///
+/// # Errors
+/// When the shop runs, there is nothing to back up, or the folder is not empty; the message says which.
+pub(crate) fn backup(folder: &Path, data: &Path) -> Result<ExitCode> {
+    let data = Data::at(data);
+    let names: Vec<&str> = stores().filter(|name| data.store(name).is_dir()).collect();
+    if names.is_empty() {
+        bail!("there is no shop in {}", data.folder().display());
+    }
+    if !Data::at(folder).is_empty() {
+        bail!("{} is not empty: a backup never writes over anything", folder.display());
+    }
+    fs::create_dir_all(folder).with_context(|| format!("{} can't be made", folder.display()))?;
+    write_secret(&folder.join("master.key"), &data.master_key()?)?;
+    for name in names {
+        let store = Store::open(&data.store(name), Options::default())
+            .with_context(|| format!("the store {name} can't be opened: stop the shop before a backup"))?;
+        let path = folder.join(format!("{name}.backup"));
+        let file = File::create_new(&path).with_context(|| format!("{} can't be made", path.display()))?;
+        let mut writer = BufWriter::new(file);
+        let summary = store.export(&mut writer).with_context(|| format!("{name} can't be written"))?;
+        writer.flush()?;
+        writer.into_inner().map_err(|error| error.into_error())?.sync_all()?;
+        println!("{name}: {} rows", summary.rows);
+    }
+    println!("written to {}; it holds the shop's keys: keep it as safe as the shop", folder.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Reads a backup into an empty data directory, after it was verified whole.
+///
+/// # Errors
+/// When a file is damaged, or the data directory is not empty; nothing was changed then.
+pub(crate) async fn restore(folder: &Path, data: &Path) -> Result<ExitCode> {
+    verify(folder)?;
+    let data = Data::at(data);
+    if !data.is_empty() {
+        bail!("{} is not empty: restoring never writes over anything", data.folder().display());
+    }
+    data.create()?;
+    for name in stores() {
+        let path = folder.join(format!("{name}.backup"));
+        if !path.is_file() {
+            continue;
+        }
+        let file = File::open(&path).with_context(|| format!("{} can't be read", path.display()))?;
+        let summary = Store::import(&data.store(name), &mut BufReader::new(file))
+            .with_context(|| format!("{} can't be restored", path.display()))?;
+        println!("{name}: {} rows", summary.rows);
+    }
+    write_secret(&data.key_file(), &fs::read(folder.join("master.key"))?)?;
+    println!("restored into {}", data.folder().display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Reads a backup whole.
+///
+/// # Errors
+/// With every damaged file, named.
+pub(crate) fn verify(folder: &Path) -> Result<ExitCode> {
+    let mut damaged = Vec::new();
+    let key = folder.join("master.key");
+    match fs::read(&key) {
+        Ok(bytes) if bytes.len() == KEY_BYTES => {}
+        Ok(bytes) => damaged.push(format!("{}: {} bytes instead of {KEY_BYTES}", key.display(), bytes.len())),
+        Err(error) => damaged.push(format!("{}: {error}", key.display())),
+    }
+    let mut found = 0;
+    for name in stores() {
+        let path = folder.join(format!("{name}.backup"));
+        if !path.is_file() {
+            continue;
+        }
+        found += 1;
+        let file = File::open(&path).with_context(|| format!("{} can't be read", path.display()))?;
+        match Store::verify(&mut BufReader::new(file)) {
+            Ok(summary) => println!("{name}: {} rows, whole", summary.rows),
+            Err(error) => damaged.push(format!("{}: {:#}", path.display(), anyhow::Error::from(error))),
+        }
+    }
+    if found == 0 {
+        bail!("there is no backup in {}", folder.display());
+    }
+    if !damaged.is_empty() {
+        bail!("damaged:\n  {}", damaged.join("\n  "));
+    }
+    Ok(ExitCode::SUCCESS)
+}
