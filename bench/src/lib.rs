@@ -9,4 +9,4 @@ mod shop;
 pub mod story;
 
 pub use client::{Answer, Client};
-pub use shop::{Options, Shop, Way, free_port, programs, shared};
+pub use shop::{Options, Shop, Way, catalogue, free_port, programs};

@@ -307,11 +307,11 @@ pub fn programs() -> Result<PathBuf> {
     Ok(folder.to_owned())
 }
 
-/// A file of the shared material beside the checkout, or of the checkout's own sample when that is not there.
-pub fn shared(path: &str) -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let beside = root.join("../shared").join(path);
-    if beside.exists() { beside } else { root.join("bench/data").join(path) }
+/// The whole real catalogue when it lies beside the checkout, else the checkout's own first 3,000 rows of it.
+pub fn catalogue() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let whole = root.join("../../shared/data/catalogue.csv");
+    if whole.exists() { whole } else { root.join("data/catalogue.csv") }
 }
 
 fn program(name: &str) -> Result<PathBuf> {

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use serde_json::Value;
-use vitrina_bench::{Client, Shop, Way, shared, story};
+use vitrina_bench::{Client, Shop, Way, story};
 
 /// Rows of the file that are imported; `ROWS=all` takes every row.
 fn rows_max() -> usize {
@@ -83,7 +83,7 @@ async fn import(shop: &Shop, file: &Path, rejects: &Path, seller: &str) -> Strin
 
 /// Writes the first rows of the real catalogue to `file` and gives what is true of them.
 fn slice(file: &Path) -> Vec<Row> {
-    let source = shared("data/catalogue.csv");
+    let source = vitrina_bench::catalogue();
     let mut reader = csv::Reader::from_path(&source).expect("the catalogue is there");
     let headers = reader.headers().expect("it has a header").clone();
     let mut writer = csv::Writer::from_path(file).expect("the temporary directory can be written");
