@@ -1,0 +1,125 @@
+//! Reads and commits.
+
+use vitrina_storage::{COMMIT_ROWS_MAX, Commit, Direction, Error, KEY_BYTES_MAX, Scan, VALUE_BYTES_MAX};
+
+use crate::{BLOBS, NUMBERS, name, number, open, put};
+
+#[tokio::test]
+async fn what_was_committed_is_there_after_reopening() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let first = store.commit(put("a", 1)).await.unwrap();
+    let second = store.commit(put("a", 2)).await.unwrap();
+    assert!(second > first);
+    let clone = store.clone();
+    store.close().await;
+    assert!(matches!(clone.commit(put("a", 3)).await, Err(Error::Closed)));
+    assert!(matches!(clone.get(b"x"), Err(Error::Closed)));
+    let store = open(dir.path());
+    assert_eq!(number(&store, "a"), Some((2, 2)));
+    assert!(store.commit(put("a", 3)).await.unwrap() > second);
+}
+
+#[tokio::test]
+async fn an_expectation_that_does_not_hold_writes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    store.commit(put("a", 1)).await.unwrap();
+    let a = "a".to_owned();
+    for wrong in [None, Some(2)] {
+        let mut commit = put("b", 1);
+        match wrong {
+            None => commit.expect_absent(&NUMBERS, &a),
+            Some(version) => commit.expect(&NUMBERS, &a, version),
+        };
+        assert!(matches!(store.commit(commit).await, Err(Error::Conflict)));
+        assert_eq!(number(&store, "b"), None);
+    }
+    let mut commit = put("b", 1);
+    commit.expect(&NUMBERS, &a, 1).delete(&NUMBERS, &a);
+    store.commit(commit).await.unwrap();
+    assert_eq!((number(&store, "a"), number(&store, "b")), (None, Some((1, 1))));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_at_once_each_increment_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    store.commit(put("a", 0)).await.unwrap();
+    let callers = (0..16).map(|_| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            for _ in 0..10 {
+                loop {
+                    let (value, version) = number(&store, "a").unwrap();
+                    let mut commit = put("a", value + 1);
+                    commit.expect(&NUMBERS, &"a".to_owned(), version);
+                    match store.commit(commit).await {
+                        Ok(_) => break,
+                        Err(Error::Conflict) => tokio::task::yield_now().await,
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+            }
+        })
+    });
+    for caller in callers.collect::<Vec<_>>() {
+        caller.await.unwrap();
+    }
+    assert_eq!(number(&store, "a"), Some((160, 161)));
+}
+
+#[tokio::test]
+async fn a_scan_gives_pages_in_both_directions() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let mut commit = Commit::new();
+    for index in 0..30 {
+        commit.put(&NUMBERS, &name(index), &(index as u64));
+    }
+    store.commit(commit).await.unwrap();
+    let page = |after: Option<&String>, direction| {
+        let scan = Scan { within: Vec::new(), after, limit: 7, direction };
+        NUMBERS.scan(&store, scan).unwrap().into_iter().map(|(key, _)| key).collect::<Vec<_>>()
+    };
+    let first = page(None, Direction::Forward);
+    assert_eq!(first, (0..7).map(name).collect::<Vec<_>>());
+    assert_eq!(page(first.last(), Direction::Forward), (7..14).map(name).collect::<Vec<_>>());
+    assert_eq!(page(Some(&name(3)), Direction::Backward), (0..3).rev().map(name).collect::<Vec<_>>());
+    assert!(page(Some(&name(29)), Direction::Forward).is_empty());
+}
+
+#[tokio::test]
+async fn a_long_value_is_whole_and_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    for bytes in [400_000, 10, 20_000, 6_000] {
+        let mut commit = Commit::new();
+        commit.put(&BLOBS, &1, &vec![bytes as u8; bytes]);
+        store.commit(commit).await.unwrap();
+        assert_eq!(BLOBS.get(&store, &1).unwrap().unwrap().value, vec![bytes as u8; bytes]);
+    }
+    assert_eq!(store.stats().rows, 1);
+    let mut commit = Commit::new();
+    commit.delete(&BLOBS, &1);
+    store.commit(commit).await.unwrap();
+    assert_eq!((store.stats().rows, store.stats().live_bytes), (0, 0));
+    store.close().await;
+    assert_eq!(std::fs::read_dir(dir.path().join("blobs")).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn what_is_over_a_bound_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let mut long_value = Commit::new();
+    long_value.put(&BLOBS, &1, &vec![0; VALUE_BYTES_MAX + 1]);
+    let mut many_rows = Commit::new();
+    for index in 0..=COMMIT_ROWS_MAX {
+        many_rows.put(&NUMBERS, &name(index), &1);
+    }
+    for commit in [put(&"k".repeat(KEY_BYTES_MAX), 1), long_value, many_rows] {
+        assert!(matches!(store.commit(commit).await, Err(Error::TooLarge { .. })));
+    }
+    assert_eq!(store.stats().rows, 0);
+}
