@@ -12,7 +12,7 @@ use crate::{NUMBERS, name, number, open};
 
 const DIR: &str = "STORAGE_CHILD_DIR";
 const COMMITS: &str = "STORAGE_CHILD_COMMITS";
-const CALLERS: usize = 8;
+const CALLERS: &str = "STORAGE_CHILD_CALLERS";
 const ROWS: usize = 4;
 
 /// Not a test by itself: what the killed child does. Writes batches and says each that is acknowledged.
@@ -20,14 +20,15 @@ const ROWS: usize = 4;
 async fn a_child_writes_when_asked_to() {
     let Ok(dir) = std::env::var(DIR) else { return };
     let commits: usize = std::env::var(COMMITS).unwrap().parse().unwrap();
+    let callers_count: usize = std::env::var(CALLERS).unwrap().parse().unwrap();
     let store = open(Path::new(&dir));
     let first = store.stats().rows as usize;
-    let callers: Vec<_> = (0..CALLERS)
+    let callers: Vec<_> = (0..callers_count)
         .map(|caller| {
             let store = store.clone();
             tokio::spawn(async move {
                 for commit in 0..commits {
-                    let batch = first * 1000 + commit * CALLERS + caller;
+                    let batch = first * 1000 + commit * callers_count + caller;
                     store.commit(rows_of(batch)).await.unwrap();
                     println!("acknowledged {batch}");
                 }
@@ -46,7 +47,7 @@ async fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
     let dir = tempfile::tempdir().unwrap();
     let mut acknowledged = Vec::new();
     for round in 0..rounds {
-        let mut child = spawn_child(child_command(Command::new(own_path()), dir.path(), 1_000_000));
+        let mut child = spawn_child(child_command(Command::new(own_path()), dir.path(), (8, 1_000_000)));
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut heard = 0;
         for line in lines {
@@ -80,23 +81,25 @@ fn a_sync_stands_between_every_write_and_its_answer() {
     let trace = dir.path().join("trace");
     let mut strace = Command::new("strace");
     strace.args(["-f", "-y", "-e", "trace=pwrite64,write,fdatasync", "-s", "64", "-o"]).arg(&trace).arg(own_path());
-    let mut command = child_command(strace, &dir.path().join("store"), 10);
+    // One caller, so that each answer belongs to the write before it.
+    let mut command = child_command(strace, &dir.path().join("store"), (1, 20));
     let output = command.output().expect("this test needs strace: install it (Debian: apt-get install strace)");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let trace = std::fs::read_to_string(trace).unwrap();
     let (mut is_written, mut is_synced, mut answers) = (false, false, 0);
     for line in trace.lines() {
-        let is_log = line.contains("/store/db>");
-        if line.contains("pwrite64(") && is_log {
-            // sled itself writes nothing after the batch of a group: the next one begins.
+        if line.contains("pwrite64(") && line.contains("/store/db>") {
             (is_written, is_synced) = (true, false);
-        } else if line.contains("fdatasync") && (is_log || line.contains("resumed")) {
+        } else if line.contains("fdatasync") && line.ends_with("= 0") {
+            // Only the log is synced in this way.
             is_synced = true;
         } else if line.contains("acknowledged ") {
+            assert!(is_written && is_synced, "answer {answers} came before the sync");
+            (is_written, is_synced) = (false, false);
             answers += 1;
         }
     }
-    assert!(is_written && is_synced && answers >= CALLERS * 10, "{answers} answers");
+    assert_eq!(answers, 20);
 }
 
 fn rows_of(batch: usize) -> Commit {
@@ -111,10 +114,11 @@ fn own_path() -> std::path::PathBuf {
     std::env::current_exe().unwrap()
 }
 
-fn child_command(mut command: Command, dir: &Path, commits: usize) -> Command {
+fn child_command(mut command: Command, dir: &Path, (callers, commits): (usize, usize)) -> Command {
     command
         .args(["--exact", "crash::a_child_writes_when_asked_to", "--nocapture", "--test-threads=1"])
         .env(DIR, dir)
+        .env(CALLERS, callers.to_string())
         .env(COMMITS, commits.to_string());
     command
 }
