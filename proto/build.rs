@@ -2,10 +2,14 @@
 //! table with its typed glue, and the OpenAPI document. No `protoc` is needed; nothing is reflected at run time.
 //!
 //! protox compiles → [`contract`] reads and checks the annotations → [`attributes`] gives the messages their JSON form →
-//! [`glue`] writes the routes → [`openapi`] writes the document. A mistake in an annotation fails the build.
+//! [`glue`] writes the routes, [`calls`] how they are called → [`openapi`] writes the document. A mistake in an annotation fails the build.
 
 #[path = "build/attributes.rs"]
 mod attributes;
+#[path = "build/calls.rs"]
+mod calls;
+#[path = "build/comments.rs"]
+mod comments;
 #[path = "build/contract.rs"]
 mod contract;
 #[path = "build/glue.rs"]
@@ -16,6 +20,8 @@ mod names;
 mod openapi;
 #[path = "build/options.rs"]
 mod options;
+#[path = "build/schemas.rs"]
+mod schemas;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -47,6 +53,7 @@ fn main() -> Result<()> {
 
     fs::write(out.join("messages.rs"), glue::modules(&contract))?;
     fs::write(out.join("glue.rs"), glue::write(&contract))?;
+    fs::write(out.join("calls.rs"), calls::write(&contract))?;
     fs::write(out.join("openapi.json"), openapi::write(&contract)?)?;
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use crate::comments;
 use crate::contract::{Body, Contract, Route};
 use crate::names::{camel, json_values, quote, rust_path};
 
@@ -18,10 +19,15 @@ pub(crate) fn modules(contract: &Contract) -> String {
     for (name, versions) in tree {
         let _ = writeln!(out, "/// The contract of {name}.\npub mod {name} {{");
         for (version, package) in versions {
+            // An expectation that is not met is a warning itself.
+            let lint = if comments::is_complete(contract, &package) {
+                ""
+            } else {
+                "    #[expect(missing_docs, reason = \"generated; the .proto file documents what needs words\")]\n"
+            };
             let _ = writeln!(
                 out,
-                "    /// Package `{package}`.\n    \
-                 #[expect(missing_docs, reason = \"generated; the .proto file documents what needs words\")]\n    \
+                "    /// Package `{package}`.\n{lint}    \
                  pub mod {version} {{\n        include!(concat!(env!(\"OUT_DIR\"), \"/{package}.rs\"));\n    }}"
             );
         }
@@ -73,7 +79,7 @@ fn services(out: &mut String, contract: &Contract) {
         out,
         "}}\n\nimpl Service {{\n    /// All of them, by name.\n    pub const ALL: &'static [Service] = &[{}];\n\n    \
          /// The name in configuration, logs and metrics.\n    #[must_use]\n    \
-         pub(crate) fn name(self) -> &'static str {{\n        match self {{",
+         pub fn name(self) -> &'static str {{\n        match self {{",
         all.join(", ")
     );
     for name in &names {
@@ -84,15 +90,8 @@ fn services(out: &mut String, contract: &Contract) {
 
 fn row(out: &mut String, index: usize, route: &Route) {
     let options = &route.options;
-    let names = |fields: &[prost_reflect::FieldDescriptor], is_json: Spelling| -> Vec<String> {
-        fields
-            .iter()
-            .map(|field| match is_json {
-                Spelling::Json => field.json_name().to_owned(),
-                Spelling::Proto => field.name().to_owned(),
-            })
-            .collect()
-    };
+    let path_params: Vec<&str> = route.path_fields.iter().map(|field| field.name()).collect();
+    let query_params: Vec<&str> = route.query_fields.iter().map(|field| field.json_name()).collect();
     let body = match &route.body {
         Body::None => "None",
         Body::Fields(_) | Body::Field(_) => "Json",
@@ -120,8 +119,6 @@ fn row(out: &mut String, index: usize, route: &Route) {
         service = camel(service_name(route.method.parent_service().package_name())),
         verb = route.verb,
         path = quote(&route.path),
-        path_params = names(&route.path_fields, Spelling::Proto),
-        query_params = names(&route.query_fields, Spelling::Json),
         kind = options.kind,
         status = options.success_status,
         auth = options.auth,
@@ -131,9 +128,4 @@ fn row(out: &mut String, index: usize, route: &Route) {
         rate = options.rate_class,
         bytes = options.body_bytes_max,
     );
-}
-
-enum Spelling {
-    Json,
-    Proto,
 }

@@ -20,10 +20,21 @@ include!(concat!(env!("OUT_DIR"), "/messages.rs"));
 
 pub mod routes;
 
+mod body;
+mod call;
+mod fault;
 mod input;
 mod json;
+mod param;
 mod timestamp;
 
+pub use crate::call::{Clients, Events, Reply, Transport, call, watch};
 pub use crate::input::{Input, query};
 pub use crate::json::JsonNames;
 pub use crate::timestamp::{NotATime, Timestamp};
+
+/// The OpenAPI 3.1 document of the HTTP API, as JSON.
+#[must_use]
+pub fn openapi() -> &'static str {
+    include_str!(concat!(env!("OUT_DIR"), "/openapi.json"))
+}

@@ -172,6 +172,12 @@ impl Route {
     }
 }
 
+/// The route of an rpc by its full name, such as `vitrina.users.v1.Users/Register`.
+#[must_use]
+pub fn by_rpc(rpc: &str) -> Option<&'static Route> {
+    ROUTES.iter().find(|route| route.rpc == rpc)
+}
+
 fn fill(template: &str, input: &Input<'_>) -> Option<String> {
     let mut out = String::with_capacity(template.len() + 32);
     let mut rest = template;

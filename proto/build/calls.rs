@@ -1,0 +1,230 @@
+//! Writes the typed glue: the clients, how input becomes each request, and the one `call`.
+
+use std::fmt::Write as _;
+
+use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
+
+use crate::contract::{Body, Contract, Route};
+use crate::glue::service_name;
+use crate::names::{camel, quote, rust_field, rust_path, snake};
+
+const EMPTY: &str = "vitrina.common.v1.Empty";
+
+/// `Clients`, `call`, `watch` and a request function for every route that they carry.
+pub(crate) fn write(contract: &Contract) -> String {
+    let mut out = String::new();
+    clients(&mut out, contract);
+    dispatch(&mut out, contract, &CALL);
+    dispatch(&mut out, contract, &WATCH);
+    for (index, route) in contract.routes.iter().enumerate() {
+        if route.is_callable() || is_watchable(route) {
+            request(&mut out, contract, index, route);
+        }
+    }
+    out
+}
+
+fn is_watchable(route: &Route) -> bool {
+    route.options.kind == "Events"
+}
+
+fn clients(out: &mut String, contract: &Contract) {
+    let mut fields = String::new();
+    let mut values = String::new();
+    for service in &contract.services {
+        let (package, name) = (service_name(service.package_name()), service.name());
+        let path = format!("crate::{package}::v1::{}_client::{name}Client", snake(name));
+        let _ = writeln!(fields, "    /// Client of `{}`.\n    pub {package}: {path}<T>,", service.full_name());
+        let variant = camel(package);
+        let _ = writeln!(values, "            {package}: {path}::new(transport(Service::{variant})),");
+    }
+    let _ = writeln!(
+        out,
+        "/// A client for every service, over any transport: a channel, or the services themselves.\n\
+         #[derive(Debug, Clone)]\npub struct Clients<T> {{\n{fields}}}\n\n\
+         impl<T: Transport> Clients<T> {{\n    /// Asks for the transport of each service once.\n    \
+         pub fn new(mut transport: impl FnMut(Service) -> T) -> Self {{\n        Self {{\n{values}        }}\n    }}\n}}\n"
+    );
+}
+
+struct Dispatch {
+    head: &'static str,
+    is_mine: fn(&Route) -> bool,
+    arm: fn(&Route) -> String,
+}
+
+const CALL: Dispatch = Dispatch {
+    head: "/// Calls the rpc of a route: input → request → reply → JSON.\n///\n\
+           /// The metadata goes along as it is; a deadline belongs in it (`grpc-timeout`) or around this call. Dropping the\n\
+           /// future drops the call. Whether it is safe to repeat is the route's [`key`](Route::key) to say.\n///\n\
+           /// # Errors\n\
+           /// `InvalidArgument` with a `BadRequest` that names every wrong field in camelCase; `Unimplemented` when the route\n\
+           /// is no unary one; else the status of the service, untouched.\n\
+           pub async fn call<T: Transport>(\n    route: &Route,\n    clients: &Clients<T>,\n    input: Input<'_>,\n    \
+           metadata: MetadataMap,\n) -> Result<Reply, Status> {",
+    is_mine: Route::is_callable,
+    arm: |route| {
+        let output = route.method.output();
+        if output.full_name() == EMPTY && route.options.success_status == 204 {
+            return "without_body".to_owned();
+        }
+        format!("with_body(|reply| {})", version(&output))
+    },
+};
+
+const WATCH: Dispatch = Dispatch {
+    head: "/// Opens the stream of a route of kind [`Events`](crate::routes::Kind::Events); each event is a JSON object.\n///\n\
+           /// # Errors\n/// As [`call`]; the stream ends after the first error in it.\n\
+           pub async fn watch<T: Transport>(\n    route: &Route,\n    clients: &Clients<T>,\n    input: Input<'_>,\n    \
+           metadata: MetadataMap,\n) -> Result<Events, Status> {",
+    is_mine: is_watchable,
+    arm: |_| "events".to_owned(),
+};
+
+fn dispatch(out: &mut String, contract: &Contract, dispatch: &Dispatch) {
+    let _ = writeln!(out, "{}\n    match route.index {{", dispatch.head);
+    for (index, route) in contract.routes.iter().enumerate().filter(|(_, route)| (dispatch.is_mine)(route)) {
+        let convert = (dispatch.arm)(route);
+        let convert = match convert.split_once('(') {
+            Some((name, version)) => format!("{name}(response, {version}"),
+            None => format!("{convert}(response)"),
+        };
+        let _ = writeln!(
+            out,
+            "        {index} => {{\n            let request = outgoing(request_{index}(&input)?, metadata);\n            \
+             let response = clients.{service}.clone().{method}(request).await?;\n            {convert}\n        }}",
+            service = service_name(route.method.parent_service().package_name()),
+            method = snake(route.method.name()),
+        );
+    }
+    out.push_str("        _ => Err(not_carried(route)),\n    }\n}\n\n");
+}
+
+/// Where the version of an entity is: in the reply, or in the one message that the reply wraps.
+fn version(output: &MessageDescriptor) -> String {
+    if is_version(output) {
+        return "Some(u64::from(reply.version))".to_owned();
+    }
+    let fields: Vec<_> = output.fields().collect();
+    match fields.as_slice() {
+        [only] if !only.is_list() && !only.is_map() => match only.kind() {
+            Kind::Message(inner) if is_version(&inner) => {
+                format!("reply.{}.as_ref().map(|inner| u64::from(inner.version))", rust_field(only))
+            }
+            _ => "{ let _ = reply; None }".to_owned(),
+        },
+        _ => "{ let _ = reply; None }".to_owned(),
+    }
+}
+
+fn is_version(message: &MessageDescriptor) -> bool {
+    message
+        .get_field_by_name("version")
+        .is_some_and(|field| field.kind() == Kind::Uint32 && !field.is_list() && !is_optional(&field))
+}
+
+fn is_optional(field: &FieldDescriptor) -> bool {
+    field.containing_oneof().is_some_and(|oneof| oneof.is_synthetic())
+}
+
+fn request(out: &mut String, contract: &Contract, index: usize, route: &Route) {
+    let path = rust_path(route.method.input().full_name());
+    let mut steps = body_steps(contract, route, &path);
+    let mut uses_input = !matches!(route.body, Body::None);
+    for field in &route.path_fields {
+        uses_input = true;
+        let _ = writeln!(
+            steps,
+            "    faults.path(input, {}, {}, {}, &mut request.{});",
+            quote(field.name()),
+            quote(field.json_name()),
+            parser(field),
+            rust_field(field)
+        );
+    }
+    if !route.query_fields.is_empty() {
+        uses_input = true;
+        steps.push_str("    for (name, text) in query(input.query) {\n        match name.as_ref() {\n");
+        for field in &route.query_fields {
+            let name = quote(field.json_name());
+            let _ = writeln!(
+                steps,
+                "            {name} => faults.query({name}, &text, {}, &mut request.{}),",
+                parser(field),
+                rust_field(field)
+            );
+        }
+        steps.push_str("            _ => {}\n        }\n    }\n");
+    }
+    let input = if uses_input { "input" } else { "_input" };
+    let is_plain = route.path_fields.is_empty() && route.query_fields.is_empty();
+    // Without any parameter there is nothing that could be wrong.
+    let text = if is_plain && matches!(route.body, Body::None) {
+        format!("    Ok({path}::default())\n")
+    } else if is_plain && matches!(route.body, Body::Bytes(_)) {
+        format!("{steps}    Ok(request)\n")
+    } else {
+        let start = match route.body {
+            Body::None | Body::Stream => format!("    let mut request = {path}::default();\n"),
+            Body::Fields(_) | Body::Field(_) | Body::Bytes(_) => String::new(),
+        };
+        format!("    let mut faults = Faults::default();\n{start}{steps}    faults.finish(request)\n")
+    };
+    let _ = writeln!(out, "fn request_{index}({input}: &Input<'_>) -> Result<{path}, Status> {{\n{text}}}\n");
+}
+
+fn body_steps(contract: &Contract, route: &Route, path: &str) -> String {
+    match &route.body {
+        Body::None | Body::Stream => String::new(),
+        Body::Bytes(field) => format!(
+            "    let mut request = {path}::default();\n    request.{} = input.body.to_vec();\n",
+            rust_field(field)
+        ),
+        Body::Fields(fields) => {
+            let is_changed = !route.path_fields.is_empty();
+            let clear = route.method.input().get_field_by_name("clear").filter(|field| contract.rules(field).is_hidden);
+            let (mutable, nulls) = match clear {
+                Some(_) => ("mut ", "nulls"),
+                None if is_changed => ("mut ", "_"),
+                None => ("", "_"),
+            };
+            let mut out = format!(
+                "    let ({mutable}request, {nulls}) = faults.body::<{path}>(input.body, &{});\n",
+                members(fields)
+            );
+            if nulls == "nulls" {
+                out.push_str("    request.clear = nulls;\n");
+            }
+            out
+        }
+        Body::Field(field) => {
+            let Kind::Message(inner) = field.kind() else { return String::new() };
+            let fields: Vec<_> = inner.fields().filter(|field| !contract.rules(field).is_hidden).collect();
+            format!(
+                "    let mut request = {path}::default();\n    request.{} = Some(faults.body(input.body, &{}).0);\n",
+                rust_field(field),
+                members(&fields)
+            )
+        }
+    }
+}
+
+fn members(fields: &[FieldDescriptor]) -> String {
+    let pairs: Vec<_> = fields.iter().map(|field| (field.json_name().to_owned(), field.name().to_owned())).collect();
+    format!("{pairs:?}")
+}
+
+fn parser(field: &FieldDescriptor) -> String {
+    match field.kind() {
+        Kind::Enum(kind) => format!("param::name_of::<{}>", rust_path(kind.full_name())),
+        Kind::Message(_) => "param::parse::<crate::Timestamp>".to_owned(),
+        Kind::String => "param::parse::<String>".to_owned(),
+        Kind::Bool => "param::parse::<bool>".to_owned(),
+        Kind::Double => "param::parse::<f64>".to_owned(),
+        Kind::Float => "param::parse::<f32>".to_owned(),
+        Kind::Uint32 | Kind::Fixed32 => "param::parse::<u32>".to_owned(),
+        Kind::Uint64 | Kind::Fixed64 => "param::parse::<u64>".to_owned(),
+        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => "param::parse::<i64>".to_owned(),
+        _ => "param::parse::<i32>".to_owned(),
+    }
+}
