@@ -1,5 +1,7 @@
 //! The store as its users see it: what a commit promises, what a crash, a full disk and a damaged file leave.
 
+#![expect(clippy::unwrap_used, reason = "a failed step ends the test, in its helpers too")]
+
 mod backup;
 mod commits;
 mod crash;
