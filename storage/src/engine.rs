@@ -18,6 +18,9 @@ pub type Range = (Bound<Vec<u8>>, Bound<Vec<u8>>);
 /// A row as the engine keeps it.
 pub type StoredRow = (Vec<u8>, Bytes);
 
+/// A row to be written; `None` deletes it.
+pub type Change = (Vec<u8>, Option<Bytes>);
+
 /// The way in which a scan goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Direction {
@@ -42,11 +45,11 @@ pub trait Engine: Send + Sync + 'static {
     /// As [`Engine::get`].
     fn scan(&self, range: &Range, limit: usize, direction: Direction) -> Result<Vec<StoredRow>, Error>;
 
-    /// Writes all of the batch or, after a crash, none; `None` deletes. It may show to readers before it is durable.
+    /// Writes all of the batch or, after a crash, none. It may show to readers before it is durable.
     ///
     /// # Errors
     /// [`Error::Io`], after which it is unknown whether the batch is there.
-    fn apply(&self, batch: &[(Vec<u8>, Option<Bytes>)]) -> Result<(), Error>;
+    fn apply(&self, batch: &[Change]) -> Result<(), Error>;
 
     /// Makes everything applied durable and notes, as cheaply as it may, that commits up to `seq` are.
     ///

@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-use crate::engine::{Direction, Engine, Range, StoredRow};
+use crate::engine::{Change, Direction, Engine, Range, StoredRow};
 use crate::error::Error;
 use crate::open;
 use crate::store::{Options, Store};
@@ -34,6 +34,8 @@ pub enum When {
     BeforeWrite,
     /// All is written and durable, but the caller is told of a failure: the answer that got lost.
     AfterWrite,
+    /// The write never ends, as in a deadlock of the engine; the watchdog is to end the process.
+    Never,
 }
 
 /// The switch of a store that fails on command. Clones are of the same switch.
@@ -66,7 +68,14 @@ struct Plan {
 /// # Errors
 /// As [`Store::open`].
 pub fn open(dir: &Path) -> Result<(Store, Faults), Error> {
-    let options = Options { probe_interval: std::time::Duration::from_millis(20), ..Options::default() };
+    open_with(dir, Options { probe_interval: std::time::Duration::from_millis(20), ..Options::default() })
+}
+
+/// As [`open`], with options of the caller's.
+///
+/// # Errors
+/// As [`Store::open`].
+pub fn open_with(dir: &Path, options: Options) -> Result<(Store, Faults), Error> {
     let faults = Faults::new(open::open_checked(dir, &options)?);
     let store = Store::start(faults.engine(), &options)?;
     Ok((store, faults))
@@ -124,18 +133,24 @@ impl Engine for Inner {
         self.engine.scan(range, limit, direction)
     }
 
-    fn apply(&self, batch: &[(Vec<u8>, Option<Bytes>)]) -> Result<(), Error> {
+    fn apply(&self, batch: &[Change]) -> Result<(), Error> {
         let number = self.batches.fetch_add(1, Ordering::SeqCst) + 1;
-        let failure = self.plan(|plan| {
+        let (failure, is_endless) = self.plan(|plan| {
             let when = plan.single.iter().find(|(nth, _)| *nth == number).map(|(_, when)| *when);
             plan.single.retain(|(nth, _)| *nth > number);
             plan.is_next_sync_failing = when == Some(When::AfterWrite);
-            match (plan.lasting, when) {
+            let failure = match (plan.lasting, when) {
                 (Some(kind), _) => Some(io::Error::from(kind)),
                 (None, Some(When::BeforeWrite)) => Some(io::Error::other("a failure on command")),
                 (None, _) => None,
-            }
+            };
+            (failure, when == Some(When::Never))
         });
+        if is_endless {
+            loop {
+                std::thread::park();
+            }
+        }
         match failure {
             Some(failure) => Err(Error::io("write", failure)),
             None => self.engine.apply(batch),

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use prost::Message;
 
 use crate::commit::{Commit, CommitSeq, Write};
-use crate::engine::Engine;
+use crate::engine::{Change, Engine};
 use crate::envelope::{self, Envelope};
 use crate::error::Error;
 use crate::layout;
@@ -61,7 +61,7 @@ impl<'a> Group<'a> {
     }
 
     /// The counters, the rows to hide from readers, and the batch.
-    pub(crate) fn finish(mut self) -> (Head, Mask, Vec<(Vec<u8>, Option<Bytes>)>) {
+    pub(crate) fn finish(mut self) -> (Head, Mask, Vec<Change>) {
         self.before.retain(|key, _| self.staged.contains_key(key));
         let mut batch: Vec<_> = self.staged.into_iter().collect();
         let (head, _) = envelope::seal(&layout::HEAD, self.head.commit_seq, &self.head.encode_to_vec());

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::engine::files::{self, Mark};
-use crate::engine::{Direction, Engine, Range, StoredRow};
+use crate::engine::{Change, Direction, Engine, Range, StoredRow};
 use crate::error::Error;
 use crate::open::read_head;
 
@@ -105,7 +105,7 @@ impl Engine for SledEngine {
         })
     }
 
-    fn apply(&self, batch: &[(Vec<u8>, Option<Bytes>)]) -> Result<(), Error> {
+    fn apply(&self, batch: &[Change]) -> Result<(), Error> {
         let mut writes = sled::Batch::default();
         for (key, value) in batch {
             match value {

@@ -3,17 +3,22 @@
 //! The process that is killed is this test binary, started again for the one test `a_child_writes_when_asked_to`.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-use vitrina_storage::Commit;
+use vitrina_storage::fault::{self, When};
+use vitrina_storage::{Commit, Options};
 
-use crate::{NUMBERS, name, number, open};
+use crate::{NUMBERS, name, number, open, put};
 
 const DIR: &str = "STORAGE_CHILD_DIR";
 const COMMITS: &str = "STORAGE_CHILD_COMMITS";
 const CALLERS: &str = "STORAGE_CHILD_CALLERS";
+const HANG_DIR: &str = "STORAGE_HANG_DIR";
 const ROWS: usize = 4;
+const SIGABRT: i32 = 6;
 
 /// Not a test by itself: what the killed child does. Writes batches and says each that is acknowledged.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -100,6 +105,28 @@ fn a_sync_stands_between_every_write_and_its_answer() {
         }
     }
     assert_eq!(answers, 20);
+}
+
+/// Not a test by itself: the child whose second commit hangs.
+#[tokio::test]
+async fn a_child_hangs_when_asked_to() {
+    let Ok(dir) = std::env::var(HANG_DIR) else { return };
+    // Long enough for the first commit on a loaded machine.
+    let options = Options { commit_timeout: Duration::from_secs(2), ..Options::default() };
+    let (store, faults) = fault::open_with(Path::new(&dir), options).unwrap();
+    faults.fail(2, When::Never);
+    store.commit(put("a", 1)).await.unwrap();
+    store.commit(put("a", 2)).await.unwrap();
+}
+
+#[test]
+fn a_commit_that_hangs_ends_the_process_and_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = Command::new(own_path());
+    command.args(["--exact", "crash::a_child_hangs_when_asked_to", "--nocapture"]).env(HANG_DIR, dir.path());
+    let output = command.output().unwrap();
+    assert_eq!(output.status.signal(), Some(SIGABRT), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(number(&open(dir.path()), "a"), Some((1, 1)));
 }
 
 fn rows_of(batch: usize) -> Commit {
