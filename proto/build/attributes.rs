@@ -48,6 +48,8 @@ fn field_rules(contract: &Contract, field: &FieldDescriptor) -> Vec<String> {
         }
     } else if is_option {
         out.push("skip_serializing_if = \"Option::is_none\"".to_owned());
+    } else if field.is_map() {
+        out.push("deserialize_with = \"crate::json::take_map\"".to_owned());
     } else {
         out.push("deserialize_with = \"crate::json::nullable\"".to_owned());
     }
@@ -64,6 +66,9 @@ pub(crate) fn json_fault(contract: &Contract, field: &FieldDescriptor) -> Option
         return None;
     }
     match field.kind() {
+        Kind::Message(entry) if field.is_map() && entry.map_entry_key_field().kind() != Kind::String => {
+            Some("keys of a map must be strings")
+        }
         Kind::Bytes => Some("bytes have no JSON form here: hide the field"),
         Kind::Int64 | Kind::Uint64 | Kind::Sint64 | Kind::Fixed64 | Kind::Sfixed64 => {
             Some("64-bit integers are strings in ProtoJSON: take uint32, int32, double or Money")

@@ -13,6 +13,9 @@ const NAMES_MAX: usize = 20;
 /// Characters of a caller's name that are told back.
 const NAME_CHARS_MAX: usize = 64;
 
+/// Characters of a description.
+const SENTENCE_CHARS_MAX: usize = 200;
+
 /// The field that stands for the body as a whole.
 const WHOLE: &str = "body";
 
@@ -66,8 +69,15 @@ impl Faults {
         let mut input = serde_json::Deserializer::from_slice(body);
         serde_path_to_error::deserialize(&mut input).unwrap_or_else(|fault| {
             let path = fault.path().to_string();
-            let field = if path == "." { WHOLE.to_owned() } else { path };
-            self.add(field, "invalid", &sentence(&fault.inner().to_string()));
+            let text = sentence(&fault.inner().to_string());
+            let (code, member) = refused_member(&text);
+            let field = match member {
+                // serde points at the object for some of these and at the member for others.
+                Some(member) if !path.ends_with(&format!(".{member}")) => format!("{path}.{member}"),
+                _ if path == "." => WHOLE.to_owned(),
+                _ => path,
+            };
+            self.add(field, code, &text);
             T::default()
         })
     }
@@ -94,8 +104,20 @@ impl<'de> Visitor<'de> for Names {
     }
 }
 
-/// serde's text without the place in the body, which the field's name tells better. Its quotes of values are cut.
+/// The code of serde's text, and the member that it is about when it names one.
+fn refused_member(text: &str) -> (&'static str, Option<&str>) {
+    let named = |start: &str| text.strip_prefix(start)?.split('`').next();
+    if let Some(member) = named("unknown field `") {
+        return ("unknown", Some(member));
+    }
+    match named(crate::json::REPEATED) {
+        Some(member) => ("repeated", Some(member)),
+        None => ("invalid", None),
+    }
+}
+
+/// serde's text without the place in the body, which the field's name tells better; cut, since it may quote the caller.
 fn sentence(text: &str) -> String {
     let text = text.rsplit_once(" at line ").map_or(text, |(text, _)| text);
-    text.chars().take(200).collect()
+    text.chars().take(SENTENCE_CHARS_MAX).collect()
 }

@@ -3,8 +3,15 @@
 //! Enum values are written without the name of their enum in front (`ACTIVE`). The unspecified value and numbers that
 //! this build does not know (a newer service may send them) are left out, so that they never fail an answer.
 
-use serde::de::{DeserializeOwned, Error as _};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{DeserializeOwned, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serializer};
+
+/// How serde's derive starts its text about a repeated member; ours is the same.
+pub(crate) const REPEATED: &str = "duplicate field `";
 
 /// The values of an enum of the contract as JSON spells them, the unspecified one left out.
 pub trait JsonNames: Sized {
@@ -72,6 +79,44 @@ pub(crate) fn take_option<'de, E: JsonNames, D: Deserializer<'de>>(input: D) -> 
 pub(crate) fn take_many<'de, E: JsonNames, D: Deserializer<'de>>(input: D) -> Result<Vec<i32>, D::Error> {
     let names: Option<Vec<String>> = take(input)?;
     names.unwrap_or_default().iter().map(|name| E::number_of(name).map_err(D::Error::custom)).collect()
+}
+
+/// Reads a map; `null` is the same as absent, a repeated key is refused.
+pub(crate) fn take_map<'de, V, D>(input: D) -> Result<BTreeMap<String, V>, D::Error>
+where
+    V: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    Ok(Option::<Unique<V>>::deserialize(input)?.map(|unique| unique.0).unwrap_or_default())
+}
+
+struct Unique<V>(BTreeMap<String, V>);
+
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for Unique<V> {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        input.deserialize_map(UniqueVisitor(PhantomData))
+    }
+}
+
+struct UniqueVisitor<V>(PhantomData<V>);
+
+impl<'de, V: Deserialize<'de>> Visitor<'de> for UniqueVisitor<V> {
+    type Value = Unique<V>;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut input: A) -> Result<Unique<V>, A::Error> {
+        let mut map = BTreeMap::new();
+        while let Some(key) = input.next_key::<String>()? {
+            if map.contains_key(&key) {
+                return Err(A::Error::custom(format!("{REPEATED}{key}`")));
+            }
+            map.insert(key, input.next_value()?);
+        }
+        Ok(Unique(map))
+    }
 }
 
 fn take<'de, D: Deserializer<'de>, T: DeserializeOwned>(input: D) -> Result<T, D::Error> {
