@@ -1,0 +1,64 @@
+//! The caller's push devices.
+
+use vitrina_chassis::{Answer, Call, Decision, unit};
+use vitrina_proto::common::v1::Empty;
+use vitrina_proto::users::v1::{DeleteDeviceRequest, Device, DeviceList, ListDevicesRequest, PutDeviceRequest};
+use vitrina_storage::Commit;
+
+use super::App;
+use crate::error::Error;
+use crate::keys::{Book, DEVICES, USERS};
+use crate::model::is_device_token;
+use crate::store::rows::DeviceRow;
+use crate::{store, wire};
+
+/// All devices.
+pub(crate) fn list(app: &App, call: &Call<ListDevicesRequest>) -> Result<Answer<DeviceList>, Error> {
+    let user_id = call.caller.require_user()?;
+    store::user(&app.store, user_id)?;
+    let rows = store::all(&app.store, &DEVICES, user_id)?;
+    Ok(Answer::new(DeviceList { items: rows.iter().map(|(token, row)| wire::device_of(token, &row.value)).collect() }))
+}
+
+/// Adds a device, or gives a known one another kind and name.
+pub(crate) async fn put(app: &App, call: Call<PutDeviceRequest>) -> Result<Answer<Device>, Error> {
+    let user_id = call.caller.require_user()?;
+    let (kind, name) = wire::device(&call.request)?;
+    let key = (user_id, call.request.token.clone());
+    unit(&app.store, &call, "vitrina.users.v1.Users/PutDevice", || {
+        let user = store::user(&app.store, user_id)?;
+        let mut commit = Commit::new();
+        commit.expect(&USERS, &user_id, user.version);
+        let mut row = DeviceRow { kind: kind.as_str().to_owned(), name: name.clone(), created_at_ms: call.now_ms };
+        match DEVICES.get(&app.store, &key)? {
+            Some(old) => {
+                row.created_at_ms = old.value.created_at_ms;
+                commit.expect(&DEVICES, &key, old.version);
+            }
+            None => {
+                store::count_in(&app.store, &mut commit, user_id, Book::Devices)?;
+                commit.expect_absent(&DEVICES, &key);
+            }
+        }
+        commit.put(&DEVICES, &key, &row);
+        Ok::<_, Error>(Decision::new(commit, Answer::new(wire::device_of(&key.1, &row))))
+    })
+    .await
+}
+
+/// Removes a device.
+pub(crate) async fn delete(app: &App, call: Call<DeleteDeviceRequest>) -> Result<Answer<Empty>, Error> {
+    let user_id = call.caller.require_user()?;
+    if !is_device_token(&call.request.token) {
+        return Err(Error::NotFound("device"));
+    }
+    let key = (user_id, call.request.token.clone());
+    unit(&app.store, &call, "vitrina.users.v1.Users/DeleteDevice", || {
+        let old = DEVICES.get(&app.store, &key)?.ok_or(Error::NotFound("device"))?;
+        let mut commit = Commit::new();
+        store::count_out(&app.store, &mut commit, user_id, Book::Devices)?;
+        commit.expect(&DEVICES, &key, old.version).delete(&DEVICES, &key);
+        Ok(Decision::new(commit, Answer::new(Empty {})))
+    })
+    .await
+}
