@@ -1,0 +1,226 @@
+//! A running service with its store, its broker and a clock that the test moves, and the calls that tests make.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::time::Duration;
+
+use prost::Message as _;
+use tempfile::TempDir;
+use tonic::{Request, Response, Status};
+use vitrina_chassis::{Caller, Context, Fault, InProcess, Running, UserId, metadata, testing};
+use vitrina_proto::Timestamp;
+use vitrina_proto::common::v1::Money;
+use vitrina_proto::events::v1::{PublicationChanged, ProductChanged};
+use vitrina_proto::products::v1::products_client::ProductsClient;
+use vitrina_proto::products::v1::{self as pb};
+use vitrina_proto::publications::v1::{Publication, PublicationStatus};
+use vitrina_products::Config;
+
+/// How long a condition is waited for: generous, since the machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+vitrina_chassis::id_type!(
+    /// An order.
+    OrderId, "ord_"
+);
+vitrina_chassis::id_type!(
+    /// A publication.
+    PublicationId, "pub_"
+);
+
+pub(crate) type Client = ProductsClient<InProcess>;
+
+pub(crate) struct Shop {
+    pub(crate) ctx: Context,
+    pub(crate) running: Running,
+    _dir: TempDir,
+}
+
+impl Shop {
+    pub(crate) fn open() -> Shop {
+        let (ctx, dir) = testing::context();
+        Shop::of(ctx, dir)
+    }
+
+    pub(crate) fn of(ctx: Context, dir: TempDir) -> Shop {
+        let config = Config { lease_sweep_interval_ms: 20, publication_wait_ms: 20_000, ..Config::default() };
+        let service = vitrina_products::start(ctx.clone(), config);
+        let running = vitrina_chassis::start(ctx.clone(), service).expect("the service starts");
+        Shop { ctx, running, _dir: dir }
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        ProductsClient::new(self.running.in_process()).max_encoding_message_size(usize::MAX)
+    }
+
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.ctx.clock.now_ms()
+    }
+
+    pub(crate) fn in_ms(&self, ms: u64) -> Option<Timestamp> {
+        Some(Timestamp::from_unix_ms(self.now_ms() + ms))
+    }
+
+    pub(crate) async fn create(&self, seller: UserId, on_hand: u32) -> pb::Product {
+        let request = pb::CreateProductRequest { stock: Some(pb::NewStock { on_hand }), ..lamp() };
+        self.client().create_product(by(seller, request)).await.expect("a lamp is fine").into_inner()
+    }
+
+    pub(crate) async fn get(&self, seller: UserId, id: &str) -> Result<pb::Product, Status> {
+        let request = pb::GetProductRequest { id: id.to_owned() };
+        self.client().get_product(by(seller, request)).await.map(Response::into_inner)
+    }
+
+    pub(crate) async fn stock(&self, id: &str) -> (u32, u32) {
+        let request = pb::BatchGetProductsRequest { ids: vec![id.to_owned()] };
+        let list = self.client().batch_get_products(Request::new(request)).await.expect("a batch is read").into_inner();
+        let stock = list.items[0].stock.expect("there is a stock");
+        assert_eq!(stock.available, stock.on_hand - stock.reserved);
+        (stock.on_hand, stock.reserved)
+    }
+
+    pub(crate) async fn reserve(&self, order: OrderId, lines: &[(&str, u32)], until: Option<Timestamp>) -> Result<pb::Reservation, Status> {
+        let lines = lines.iter().map(|(id, quantity)| pb::ReserveLine {
+            product_id: (*id).to_owned(),
+            variant_id: None,
+            quantity: *quantity,
+        });
+        let request = pb::ReserveRequest { order_id: order.to_string(), lines: lines.collect(), until };
+        self.client().reserve(Request::new(request)).await.map(Response::into_inner)
+    }
+
+    pub(crate) async fn release(&self, order: OrderId) -> Result<pb::Reservation, Status> {
+        let request = pb::ReservationRequest { order_id: order.to_string() };
+        self.client().release_reservation(Request::new(request)).await.map(Response::into_inner)
+    }
+
+    pub(crate) async fn commit(&self, order: OrderId) -> Result<pb::Reservation, Status> {
+        let request = pb::ReservationRequest { order_id: order.to_string() };
+        self.client().commit_reservation(Request::new(request)).await.map(Response::into_inner)
+    }
+
+    /// Tells the service what the publications have done.
+    pub(crate) async fn hear(&self, id: PublicationId, product: &pb::Product, version: u32, status: PublicationStatus) {
+        let publication = Publication {
+            id: id.to_string(),
+            version,
+            product_id: product.id.clone(),
+            seller_id: product.seller_id.clone(),
+            status: status.into(),
+            ..Publication::default()
+        };
+        let topic = if status == PublicationStatus::Closed { "publication.closed" } else { "publication.changed" };
+        let message = vitrina_broker::Message {
+            id: format!("{id}-{version}"),
+            topic: topic.to_owned(),
+            key: id.to_string(),
+            payload: PublicationChanged { publication: Some(publication) }.encode_to_vec().into(),
+            headers: Vec::new(),
+        };
+        until("the inbox takes messages", || async { self.ctx.broker.publish(message.clone()).await.is_ok() }).await;
+    }
+
+    pub(crate) async fn until_published(&self, seller: UserId, id: &str, publication: Option<PublicationId>) {
+        let wanted = publication.map(|id| id.to_string());
+        until("the publication is known", || async {
+            self.get(seller, id).await.is_ok_and(|product| product.publication_id == wanted)
+        })
+        .await;
+    }
+}
+
+/// A call of a seller.
+pub(crate) fn by<T>(seller: UserId, request: T) -> Request<T> {
+    let mut request = Request::new(request);
+    Caller::seller(seller).to_metadata(request.metadata_mut());
+    request
+}
+
+/// A call with an idempotency key.
+pub(crate) fn keyed<T>(mut request: Request<T>, key: &str) -> Request<T> {
+    request.metadata_mut().insert(metadata::IDEMPOTENCY_KEY, key.parse().expect("a key is ASCII"));
+    request
+}
+
+/// A call that only fits one version.
+pub(crate) fn matching<T>(mut request: Request<T>, version: u32) -> Request<T> {
+    request.metadata_mut().insert(metadata::IF_MATCH, version.into());
+    request
+}
+
+/// A word of the answer's metadata.
+pub(crate) fn said<T>(response: &Response<T>, name: &str) -> Option<String> {
+    response.metadata().get(name).map(|value| value.to_str().expect("metadata is ASCII").to_owned())
+}
+
+pub(crate) fn ars(minor: i64) -> Option<Money> {
+    Some(Money { minor, currency: "ARS".into() })
+}
+
+/// A request that is fine.
+pub(crate) fn lamp() -> pb::CreateProductRequest {
+    pb::CreateProductRequest {
+        name: "Lamp".into(),
+        description: Some("It shines.".into()),
+        condition: pb::Condition::New.into(),
+        category: "home/lamps".into(),
+        brand: Some("Lux".into()),
+        attributes: BTreeMap::from([("watt".into(), "9".into())]),
+        price: ars(100_000),
+        stock: Some(pb::NewStock { on_hand: 5 }),
+        variants: Vec::new(),
+        sku: None,
+    }
+}
+
+pub(crate) fn variant(sku: &str, on_hand: u32) -> pb::NewVariant {
+    pb::NewVariant {
+        sku: sku.into(),
+        options: BTreeMap::from([("size".into(), sku.into())]),
+        price: None,
+        stock: Some(pb::NewStock { on_hand }),
+    }
+}
+
+/// The reason that a refused call gave.
+pub(crate) fn reason<T: std::fmt::Debug>(result: Result<T, Status>) -> String {
+    Fault::from_status(&result.expect_err("it is refused")).reason.into_owned()
+}
+
+/// The fields that a refused call named, sorted.
+pub(crate) fn wrong_fields<T: std::fmt::Debug>(result: Result<T, Status>) -> Vec<String> {
+    let fault = Fault::from_status(&result.expect_err("it is refused"));
+    let mut names: Vec<String> = fault.fields.into_iter().map(|wrong| wrong.field).collect();
+    names.sort();
+    names
+}
+
+/// What is in the outbox or was relayed: the service relays at once, so tests listen at the broker instead.
+pub(crate) async fn listen(shop: &Shop, topics: &[&str]) -> vitrina_broker::Consumer {
+    let queue = vitrina_broker::Queue {
+        name: "test.inbox".into(),
+        topics: topics.iter().map(|topic| (*topic).to_owned()).collect(),
+        kind: vitrina_broker::QueueKind::Durable,
+        prefetch: 100,
+    };
+    shop.ctx.broker.consume(queue).await.expect("the broker has a queue")
+}
+
+/// The next event, as its topic and product.
+pub(crate) async fn next_event(consumer: &mut vitrina_broker::Consumer) -> (String, pb::Product) {
+    let delivery = tokio::time::timeout(PATIENCE, consumer.next()).await.expect("an event comes").expect("the queue is open");
+    let payload = ProductChanged::decode(delivery.message.payload.clone()).expect("it is an event of a product");
+    let topic = delivery.message.topic.clone();
+    delivery.ack().await.expect("the broker takes the acknowledgement");
+    (topic, payload.product.expect("the product is in it"))
+}
+
+/// Waits until a condition holds.
+pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
+    let look = async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, look).await.is_ok(), "not in time: {what}");
+}
