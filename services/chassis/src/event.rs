@@ -11,16 +11,12 @@ use crate::fault::{Code, Fault};
 
 /// The header that holds the id of the event; the relay makes it the id of the broker's message.
 pub(crate) const ID_HEADER: &str = "x-vitrina-message-id";
-/// The header of the W3C trace context.
-pub(crate) const TRACEPARENT: &str = "traceparent";
 
 /// An event for the outbox: `topic` is the routing key (`products.stock_changed`), `key` the id of the entity that it is
 /// about; events of one key keep their order.
 pub fn event<P: prost::Message>(topic: &str, key: &str, payload: &P) -> OutboxMessage {
     let mut headers = vec![(ID_HEADER.to_owned(), uuid::Uuid::now_v7().to_string())];
-    if let Some(traceparent) = vitrina_otel::propagate::current_traceparent() {
-        headers.push((TRACEPARENT.to_owned(), traceparent));
-    }
+    vitrina_otel::propagate::inject_message(&mut headers);
     OutboxMessage { topic: topic.to_owned(), key: key.to_owned(), payload: Bytes::from(payload.encode_to_vec()), headers }
 }
 

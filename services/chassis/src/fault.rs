@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use tonic::Status;
-use tonic_types::{ErrorDetails, StatusExt};
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
 /// The domain of every `ErrorInfo`.
 pub const DOMAIN: &str = "vitrina";
@@ -231,10 +231,9 @@ impl Fault {
         };
         let code = info.metadata.get(CODE_KEY).and_then(|name| Code::named(name));
         let violations = details.bad_request().map_or(&[][..], |bad| bad.field_violations.as_slice());
-        let fields = violations.iter().map(|wrong| {
-            let (code, detail) = wrong.description.split_once(": ").unwrap_or(("malformed", &wrong.description));
-            FieldError::new(&wrong.field, code.to_owned(), detail)
-        });
+        let fields = violations
+            .iter()
+            .map(|wrong| FieldError::new(&wrong.field, wrong.reason.clone(), &wrong.description));
         Fault {
             code: code.unwrap_or(Code::of_grpc(status.code())),
             reason: info.reason.clone().into(),
@@ -269,9 +268,8 @@ impl From<Fault> for Status {
     fn from(fault: Fault) -> Status {
         let metadata = HashMap::from([(CODE_KEY.to_owned(), fault.code.name().to_owned())]);
         let mut details = ErrorDetails::with_error_info(fault.reason, DOMAIN, metadata);
-        for wrong in fault.fields {
-            // `BadRequest` has no place for a code in the version that tonic-types speaks: it leads the description.
-            details.add_bad_request_violation(wrong.field, format!("{}: {}", wrong.code, wrong.detail));
+        if !fault.fields.is_empty() {
+            details.set_bad_request(fault.fields.into_iter().map(violation).collect::<Vec<_>>());
         }
         if let Some(retry_after_ms) = fault.retry_after_ms {
             details.set_retry_info(Some(Duration::from_millis(retry_after_ms)));
@@ -284,6 +282,10 @@ impl From<&Status> for Fault {
     fn from(status: &Status) -> Fault {
         Fault::from_status(status)
     }
+}
+
+fn violation(wrong: FieldError) -> FieldViolation {
+    FieldViolation { reason: wrong.code.into_owned(), ..FieldViolation::new(wrong.field, wrong.detail) }
 }
 
 fn foreign(code: Code) -> Fault {

@@ -59,13 +59,15 @@ pub(crate) fn failed(error: &(impl IntoFault + std::error::Error)) -> Failed {
     Failed { is_hopeless: error.fault().code == Code::InvalidInput, cause: chain(error) }
 }
 
-/// Handles messages until it is told to stop; then finishes what it took and returns.
-pub(crate) async fn run(ctx: Context, inbox: Inbox, stop: CancellationToken) {
+/// Handles messages until it is told to stop; then finishes what it took and returns. `listening` is cancelled once the
+/// queue exists, from when on nothing that is published is missed.
+pub(crate) async fn run(ctx: Context, inbox: Inbox, listening: CancellationToken, stop: CancellationToken) {
     let mut failures = 0;
     while !stop.is_cancelled() {
         match ctx.broker.consume(inbox.queue.clone()).await {
             Ok(consumer) => {
                 failures = 0;
+                listening.cancel();
                 drain(&ctx, &inbox, consumer, &stop).await;
             }
             Err(error) => {

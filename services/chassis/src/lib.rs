@@ -11,10 +11,10 @@
 mod call;
 mod caller;
 pub mod check;
-mod clock;
+pub mod clock;
 mod context;
 mod event;
-mod fault;
+pub mod fault;
 pub mod ids;
 mod inbox;
 mod lifecycle;
@@ -39,3 +39,7 @@ pub use rpc::InProcess;
 pub use service::{Limits, Service};
 pub use transport::Transport;
 pub use work::{Decision, Refused, unit};
+
+// What a service needs of others' crates to say what it listens to, so that it names this one only.
+pub use tokio_util::sync::CancellationToken;
+pub use vitrina_broker::{Message, Queue, QueueKind};

@@ -50,6 +50,7 @@ pub struct Running {
     rpc: InProcess,
     grpc_names: Vec<&'static str>,
     health: HealthReporter,
+    listening: Vec<CancellationToken>,
     intake: Loops,
     relay: Loops,
     upkeep: Loops,
@@ -89,8 +90,11 @@ pub fn start(ctx: Context, service: Service) -> Result<Running, StartError> {
     let rpc = InProcess::new(name, routes.add_service(health_server).add_service(reflection), limits);
 
     let (mut intake, mut relay, mut upkeep) = (Loops::new(), Loops::new(), Loops::new());
+    let mut listening = Vec::with_capacity(inboxes.len());
     for inbox in inboxes {
-        intake.spawn(|stop| inbox::run(ctx.clone(), inbox, stop));
+        let is_listening = CancellationToken::new();
+        listening.push(is_listening.clone());
+        intake.spawn(|stop| inbox::run(ctx.clone(), inbox, is_listening, stop));
     }
     for task in tasks {
         let run = (task.run)(ctx.clone(), intake.stop.clone());
@@ -99,7 +103,7 @@ pub fn start(ctx: Context, service: Service) -> Result<Running, StartError> {
     relay.spawn(|stop| relay::run(ctx.clone(), name, stop));
     upkeep.spawn(|stop| sweep(ctx.clone(), name, stop));
     upkeep.spawn(|stop| report(ctx.clone(), health.clone(), grpc_names.clone(), stop));
-    Ok(Running { ctx, name, rpc, grpc_names, health, intake, relay, upkeep })
+    Ok(Running { ctx, name, rpc, grpc_names, health, listening, intake, relay, upkeep })
 }
 
 impl Running {
@@ -116,6 +120,19 @@ impl Running {
     /// The service as a tower service, to be called without a socket.
     pub fn in_process(&self) -> InProcess {
         self.rpc.clone()
+    }
+
+    /// Waits until the queues of the service's inboxes exist. An event that is published before the very first time is not kept
+    /// for it, so whoever starts a new shop waits for all services before the first write.
+    pub async fn listening(&self) {
+        for listening in &self.listening {
+            listening.cancelled().await;
+        }
+    }
+
+    /// Calls that are being worked on.
+    pub fn calls_in_flight(&self) -> usize {
+        self.rpc.in_flight()
     }
 
     /// Serves gRPC, with health and reflection, on a socket that is already bound; may be called for several. Gives the

@@ -18,7 +18,7 @@ use vitrina_storage::OutboxRow;
 
 use crate::call::chain;
 use crate::context::Context;
-use crate::event::{ID_HEADER, TRACEPARENT};
+use crate::event::ID_HEADER;
 use crate::telemetry;
 
 /// Rows that are read and sent before the next look at the outbox; with events of some hundred bytes, well under 1 MB.
@@ -157,10 +157,7 @@ async fn send(ctx: &Context, row: OutboxRow) -> Result<(), vitrina_broker::Error
     let mut message = message(row);
     let span = telemetry::publish_span(&message);
     // The consumer's span becomes a child of this one. Without telemetry there is none, and the request's context stays.
-    if let Some(traceparent) = span.in_scope(vitrina_otel::propagate::current_traceparent) {
-        message.headers.retain(|(name, _)| name != TRACEPARENT);
-        message.headers.push((TRACEPARENT.to_owned(), traceparent));
-    }
+    span.in_scope(|| vitrina_otel::propagate::inject_message(&mut message.headers));
     ctx.broker.publish(message).instrument(span).await
 }
 

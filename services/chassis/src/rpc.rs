@@ -134,7 +134,7 @@ fn refused(reason: &'static str, detail: &str) -> Response<Body> {
 }
 
 fn conclude(span: &Span, service: &'static str, rpc: &str, code: Code, started: Instant) {
-    span.record(telemetry::STATUS_FIELD, telemetry::code_name(code));
+    span.record(vitrina_otel::names::RPC_RESPONSE_STATUS_CODE, telemetry::code_name(code));
     // After the conventions a server's span fails by what is the server's fault, not by what the client did wrong.
     if matches!(
         code,

@@ -11,8 +11,8 @@ use tracing::{Span, field, info_span};
 use vitrina_broker::Message;
 use vitrina_otel::{metrics, names, propagate};
 
-/// The field of the server's span that takes the status once it is known.
-pub(crate) const STATUS_FIELD: &str = "rpc.response.status_code";
+/// Attribute of [`names::INBOX_HANDLED`]: `done`, `later` or `dead`.
+const OUTCOME: &str = "vitrina.outcome";
 
 static RPC_DURATION: LazyLock<Histogram<f64>> = LazyLock::new(|| metrics::histogram_seconds(names::RPC_SERVER_DURATION));
 static RELAYED: LazyLock<Counter<u64>> = LazyLock::new(|| metrics::counter(names::OUTBOX_RELAYED));
@@ -31,18 +31,17 @@ pub(crate) fn server_span(service: &'static str, rpc: &str, headers: &HeaderMap)
         rpc.response.status_code = field::Empty,
         vitrina.service = service,
     );
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    propagate::parent(&span, propagate::extract(header));
+    propagate::parent(&span, propagate::extract_http(headers));
     span
 }
 
 /// Counts an rpc that was answered.
 pub(crate) fn rpc_done(service: &'static str, rpc: &str, code: Code, took: Duration) {
     let attributes = [
-        KeyValue::new("rpc.system.name", "grpc"),
-        KeyValue::new("rpc.method", rpc.to_owned()),
-        KeyValue::new("rpc.response.status_code", code_name(code)),
-        KeyValue::new("vitrina.service", service),
+        KeyValue::new(names::RPC_SYSTEM_NAME, "grpc"),
+        KeyValue::new(names::RPC_METHOD, rpc.to_owned()),
+        KeyValue::new(names::RPC_RESPONSE_STATUS_CODE, code_name(code)),
+        KeyValue::new(names::SERVICE, service),
     ];
     RPC_DURATION.record(took.as_secs_f64(), &attributes);
 }
@@ -58,7 +57,7 @@ pub(crate) fn publish_span(message: &Message) -> Span {
         messaging.destination.name = message.topic,
         messaging.message.id = message.id,
     );
-    propagate::parent(&span, propagate::extract(|name| header(message, name)));
+    propagate::parent(&span, propagate::extract_message(&message.headers));
     span
 }
 
@@ -74,18 +73,18 @@ pub(crate) fn process_span(queue: &str, message: &Message, attempt: u32) -> Span
         messaging.message.id = message.id,
         vitrina.attempt = attempt,
     );
-    propagate::parent(&span, propagate::extract(|name| header(message, name)));
+    propagate::parent(&span, propagate::extract_message(&message.headers));
     span
 }
 
 /// Counts events that were relayed.
 pub(crate) fn relayed(service: &'static str, count: u64) {
-    RELAYED.add(count, &[KeyValue::new("vitrina.service", service)]);
+    RELAYED.add(count, &[KeyValue::new(names::SERVICE, service)]);
 }
 
 /// Counts a message that was settled.
 pub(crate) fn consumed(queue: &str, outcome: &'static str) {
-    CONSUMED.add(1, &[KeyValue::new("messaging.destination.name", queue.to_owned()), KeyValue::new("outcome", outcome)]);
+    CONSUMED.add(1, &[KeyValue::new(names::MESSAGING_DESTINATION_NAME, queue.to_owned()), KeyValue::new(OUTCOME, outcome)]);
 }
 
 /// The status as gRPC spells it.
@@ -109,8 +108,4 @@ pub(crate) fn code_name(code: Code) -> &'static str {
         Code::DataLoss => "DATA_LOSS",
         Code::Unauthenticated => "UNAUTHENTICATED",
     }
-}
-
-fn header(message: &Message, name: &str) -> Option<String> {
-    message.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
 }

@@ -1,9 +1,9 @@
 //! The chassis as its services see it: with a real store, a real broker and real sockets.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
-#![expect(missing_docs, reason = "tests are not documented item by item")]
 
 mod drain;
 mod events;
+mod faulty;
 mod faults;
 mod notes;
 mod transports;

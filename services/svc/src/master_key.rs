@@ -1,0 +1,75 @@
+//! The master key of the users: read from its file, made at the very first start.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use rand::RngCore;
+use rand::rngs::OsRng;
+
+/// Reads the key; makes one when there is none and no data either.
+///
+/// # Errors
+/// When the file is not a key, and when there is data but no key: a new one would silently make what the old one sealed
+/// unreadable.
+pub(crate) fn load(path: &Path, store_dir: &Path) -> anyhow::Result<[u8; 32]> {
+    match fs::read_to_string(path) {
+        Ok(text) => decode(text.trim()).with_context(|| format!("{} does not hold 64 hexadecimal digits", path.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            if store_dir.exists() {
+                bail!("{} is missing, but there is data in {} that needs it", path.display(), store_dir.display());
+            }
+            make(path).with_context(|| format!("cannot write {}", path.display()))
+        }
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+}
+
+fn make(path: &Path) -> anyhow::Result<[u8; 32]> {
+    let mut key = [0; 32];
+    OsRng.fill_bytes(&mut key);
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(parent)?;
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    let text: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    writeln!(file, "{text}")?;
+    // Before the first sealed value: a key that a crash takes away would take that along.
+    file.sync_all()?;
+    fs::File::open(parent)?.sync_all()?;
+    Ok(key)
+}
+
+fn decode(text: &str) -> Option<[u8; 32]> {
+    let mut key = [0; 32];
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    for (byte, at) in key.iter_mut().zip((0..64).step_by(2)) {
+        *byte = u8::from_str_radix(&text[at..at + 2], 16).ok()?;
+    }
+    Some(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_made_once_and_never_beside_data() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let (path, store) = (dir.path().join("keys/master.key"), dir.path().join("users"));
+        let key = load(&path, &store).expect("a new key");
+        assert_eq!(load(&path, &store).expect("the same key"), key);
+        fs::create_dir(&store).expect("data");
+        assert_eq!(load(&path, &store).expect("the same key"), key);
+        fs::remove_file(&path).expect("a lost key");
+        assert!(load(&path, &store).is_err());
+        fs::write(&path, "abc").expect("a broken key");
+        assert!(load(&path, &store).is_err());
+    }
+}
