@@ -19,21 +19,37 @@ pub(crate) fn modules(contract: &Contract) -> String {
     for (name, versions) in tree {
         let _ = writeln!(out, "/// The contract of {name}.\npub mod {name} {{");
         for (version, package) in versions {
-            // An expectation that is not met is a warning itself.
-            let lint = if comments::is_complete(contract, &package) {
-                ""
-            } else {
-                "    #[expect(missing_docs, reason = \"generated; the .proto file documents what needs words\")]\n"
-            };
+            let lints = lints(contract, &package);
             let _ = writeln!(
                 out,
-                "    /// Package `{package}`.\n{lint}    \
+                "    /// Package `{package}`.\n{lints}    \
                  pub mod {version} {{\n        include!(concat!(env!(\"OUT_DIR\"), \"/{package}.rs\"));\n    }}"
             );
         }
         out.push_str("}\n");
     }
     out
+}
+
+/// What generated code may do that ours may not. An expectation that is not met is a warning itself.
+fn lints(contract: &Contract, package: &str) -> String {
+    let mut lints = Vec::new();
+    if !comments::is_complete(contract, package) {
+        lints.push("missing_docs");
+    }
+    let mut services = contract.services.iter().filter(|service| service.package_name() == package);
+    if let Some(service) = services.next() {
+        lints.push("clippy::allow_attributes_without_reason");
+        // The dispatcher of a server has about forty lines an rpc.
+        if service.methods().len() > 1 {
+            lints.push("clippy::too_many_lines");
+        }
+    }
+    if lints.is_empty() {
+        return String::new();
+    }
+    let reason = "generated; the .proto file documents what needs words";
+    format!("    #[expect({}, reason = {})]\n", lints.join(", "), quote(reason))
 }
 
 /// The names of enum values and the route table.

@@ -110,16 +110,15 @@ fn parameters(schemas: &mut Schemas<'_>, route: &Route) -> Result<Vec<Value>> {
 
 fn body(schemas: &mut Schemas<'_>, route: &Route) -> Result<Option<Value>> {
     let json_body = |schema: Value, is_required: bool| {
-        let kind = if route.verb == "Patch" { "application/merge-patch+json" } else { "application/json" };
-        let mut content = json!({"application/json": {"schema": schema.clone()}});
-        content[kind] = json!({"schema": schema});
-        json!({"required": is_required, "content": content})
+        json!({"required": is_required, "content": {"application/json": {"schema": schema}}})
     };
     Ok(match &route.body {
         Body::None => None,
         Body::Fields(fields) if fields.is_empty() => None,
         Body::Fields(fields) => {
-            let null = if route.verb == "Patch" { Null::Clears } else { Null::IsRefused };
+            // Only a merge-patch that says what to clear tells null from absent.
+            let is_patch = route.method.input().get_field_by_name("clear").is_some();
+            let null = if is_patch { Null::Clears } else { Null::IsAbsent };
             let schema = schemas.members(fields, null)?;
             let is_required = schema.get("required").is_some();
             Some(json_body(schema, is_required))

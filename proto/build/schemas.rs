@@ -22,7 +22,7 @@ pub(crate) struct Schemas<'a> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Null {
     Clears,
-    IsRefused,
+    IsAbsent,
 }
 
 impl<'a> Schemas<'a> {
@@ -85,7 +85,7 @@ impl<'a> Schemas<'a> {
     fn message(&mut self, message: &MessageDescriptor) -> Result<Value> {
         let is_shown = self.shown.contains(message.full_name());
         let fields: Vec<_> = message.fields().collect();
-        let schema = self.object(&fields, Null::IsRefused, |schemas, field| {
+        let schema = self.object(&fields, Null::IsAbsent, |schemas, field| {
             let rules = schemas.contract.rules(field);
             let is_always_there = if field.is_list() || field.is_map() {
                 !rules.is_omitted_empty

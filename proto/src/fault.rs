@@ -26,14 +26,13 @@ impl Faults {
         &mut self,
         input: &Input<'_>,
         name: &str,
-        json_name: &str,
         parse: fn(&str) -> Result<V, String>,
         slot: &mut S,
     ) {
         let raw = input.path.iter().find(|(param, _)| *param == name).map(|(_, raw)| *raw);
         match raw.and_then(input::decode_path).filter(|text| !text.is_empty()) {
-            Some(text) => self.put(json_name, &text, parse, slot),
-            None => self.add(json_name, "invalid", "must be text in the path"),
+            Some(text) => self.put(&input::camel(name), &text, parse, slot),
+            None => self.add(input::camel(name), "invalid", "must be text in the path"),
         }
     }
 

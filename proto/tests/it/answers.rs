@@ -3,17 +3,19 @@
 use prost::Message;
 use serde_json::{Value, json};
 use vitrina_proto::common::v1::{Empty, Money};
-use vitrina_proto::orders::v1::{Cart, Order, OrderState};
+use tokio_stream::StreamExt;
+use tonic::metadata::MetadataMap;
+use vitrina_proto::orders::v1::{Cart, Order, OrderMove, OrderState};
 use vitrina_proto::products::v1::Product;
 use vitrina_proto::publications::v1::{PaymentMethod, Publication, PublicationStatus};
 use vitrina_proto::storefront::v1::HomePage;
 use vitrina_proto::users::v1::User;
-use vitrina_proto::{Input, Timestamp};
+use vitrina_proto::{Clients, Input, Timestamp, watch};
 
-use crate::stub::{Stub, call};
+use crate::stub::{Stub, call, route};
 
 fn check_json(message: &impl serde::Serialize, members: &[(&str, Value)]) {
-    let shown = serde_json::to_value(message).unwrap();
+    let shown = serde_json::to_value(message).expect("messages have a JSON form");
     for (name, value) in members {
         assert_eq!(shown.get(name).unwrap_or(&Value::Null), value, "{name} of {shown}");
     }
@@ -73,4 +75,15 @@ async fn an_answer_without_content_has_no_body() {
     let reply = call(&stub, "vitrina.users.v1.Users/DeleteMe", Input::default()).await.unwrap();
     assert!(reply.body.is_empty());
     assert_eq!(reply.version, None);
+}
+
+#[tokio::test]
+async fn events_are_json_objects() {
+    let stub = Stub::answering(&OrderMove { state: OrderState::Paid.into(), by: "provider".into(), at: None });
+    let route = route("vitrina.orders.v1.Orders/WatchOrder");
+    let input = Input { path: &[("id", "ord_1")], ..Input::default() };
+    let events = watch(route, &Clients::new(|_| stub.clone()), input, MetadataMap::new()).await.unwrap();
+    let events: Vec<_> = events.stream.collect().await;
+    let shown: Vec<Value> = events.into_iter().map(|event| serde_json::from_slice(&event.unwrap()).unwrap()).collect();
+    assert_eq!(shown, [json!({"state": "PAID", "by": "provider"})]);
 }

@@ -50,6 +50,18 @@ fn required_fields_are_told() {
     assert_eq!(document["paths"]["/v1/me/wishlist/{publicationId}"]["put"]["parameters"][0]["name"], "publicationId");
 }
 
+#[test]
+fn only_a_merge_patch_takes_null() {
+    let document: Value = serde_json::from_str(vitrina_proto::openapi()).unwrap();
+    let body = |path: &str| {
+        let path = path.replace('/', "~1");
+        let inner = "patch/requestBody/content/application~1json/schema/properties";
+        document.pointer(&format!("/paths/{path}/{inner}")).unwrap().clone()
+    };
+    assert_eq!(body("/v1/me/addresses/{id}")["phone"]["anyOf"][1]["type"], "null");
+    assert_eq!(body("/v1/carts/{id}/items/{lineId}")["quantity"]["type"], "integer");
+}
+
 fn check_references(document: &Value, value: &Value, names: &mut BTreeSet<String>) {
     match value {
         Value::Object(members) => {

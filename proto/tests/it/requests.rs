@@ -17,7 +17,7 @@ const UPDATE: &str = "vitrina.users.v1.Users/UpdateAddress";
 
 async fn sent<M: prost::Message + Default>(rpc: &str, input: Input<'_>) -> M {
     let stub = Stub::answering(&Empty {});
-    call(&stub, rpc, input).await.unwrap();
+    call(&stub, rpc, input).await.expect("a request without fault");
     let (path, headers, message) = stub.request();
     assert_eq!(path, format!("/{rpc}"));
     assert_eq!(headers["x-vitrina-user"], "usr_1");
@@ -26,16 +26,16 @@ async fn sent<M: prost::Message + Default>(rpc: &str, input: Input<'_>) -> M {
 
 /// The fields told as wrong, each with its code.
 async fn check_refused(rpc: &str, input: Input<'_>, expected: &[(&str, &str)]) {
-    let status = call(&Stub::default(), rpc, input).await.unwrap_err();
+    let status = call(&Stub::default(), rpc, input).await.expect_err("a fault");
     assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
     let details = status.get_error_details();
-    let violations = &details.bad_request().unwrap().field_violations;
+    let violations = &details.bad_request().expect("wrong fields are named").field_violations;
     let told: Vec<_> = violations
         .iter()
         .map(|violation| (violation.field.as_str(), violation.description.split(':').next().unwrap_or_default()))
         .collect();
     assert_eq!(told, expected, "{violations:?}");
-    assert_eq!(details.error_info().unwrap().reason, "invalid_input");
+    assert_eq!(details.error_info().expect("a reason").reason, "invalid_input");
 }
 
 async fn check_body_refused(rpc: &str, body: &str, expected: &[(&str, &str)]) {

@@ -28,9 +28,9 @@ impl Stub {
 
     /// The only request that came: path, headers, message.
     pub(crate) fn request<M: Message + Default>(&self) -> (String, http::HeaderMap, M) {
-        let seen = self.seen.lock().unwrap();
+        let seen = self.seen.lock().expect("no test panics with the lock");
         let [(path, headers, body)] = seen.as_slice() else { panic!("one request, not {}", seen.len()) };
-        (path.clone(), headers.clone(), M::decode(&body[5..]).unwrap())
+        (path.clone(), headers.clone(), M::decode(&body[5..]).expect("the message of the rpc"))
     }
 }
 
@@ -47,8 +47,8 @@ impl tower::Service<http::Request<Body>> for Stub {
         let this = self.clone();
         Box::pin(async move {
             let (head, body) = request.into_parts();
-            let body = body.collect().await.unwrap().to_bytes();
-            this.seen.lock().unwrap().push((head.uri.path().to_owned(), head.headers, body));
+            let body = body.collect().await.expect("a body in memory").to_bytes();
+            this.seen.lock().expect("no test panics with the lock").push((head.uri.path().to_owned(), head.headers, body));
             let trailers = http::HeaderMap::from_iter([(
                 http::HeaderName::from_static("grpc-status"),
                 http::HeaderValue::from_static("0"),
@@ -58,7 +58,7 @@ impl tower::Service<http::Request<Body>> for Stub {
                 .header("content-type", "application/grpc")
                 .header("x-vitrina-version", "7")
                 .body(Body::new(body))
-                .unwrap())
+                .expect("valid headers"))
         })
     }
 }
@@ -67,7 +67,7 @@ impl tower::Service<http::Request<Body>> for Stub {
 pub(crate) async fn call(stub: &Stub, rpc: &str, input: Input<'_>) -> Result<Reply, Status> {
     let clients = Clients::new(|_| stub.clone());
     let mut metadata = MetadataMap::new();
-    metadata.insert("x-vitrina-user", "usr_1".parse().unwrap());
+    metadata.insert("x-vitrina-user", tonic::metadata::MetadataValue::from_static("usr_1"));
     vitrina_proto::call(route(rpc), &clients, input, metadata).await
 }
 
@@ -78,7 +78,7 @@ pub(crate) fn route(rpc: &str) -> &'static Route {
 fn frame(message: &[u8]) -> Bytes {
     let mut out = BytesMut::with_capacity(message.len() + 5);
     out.put_u8(0);
-    out.put_u32(u32::try_from(message.len()).unwrap());
+    out.put_u32(u32::try_from(message.len()).expect("a small message"));
     out.put_slice(message);
     out.freeze()
 }
