@@ -1,1 +1,37 @@
-//! Being built.
+//! The gateway of Vitrina: the one door through which clients reach the services.
+//!
+//! Duty: to take HTTP/1.1 from anybody, let pass what may pass, call the services over gRPC and give back JSON; to join
+//! the parts of a page; to say in one form what went wrong.
+//!
+//! Flow: a connection (`connection`) is read by pingora, which calls the `gateway`; the `guard` checks form, caller and
+//! rate; `routes` finds what answers; an rpc goes out through `upstream`, a page through `page`; `answer` and `reply`
+//! make it HTTP. Routes, their demands and their JSON come from the contract (`vitrina-proto`).
+//!
+//! Invariants: the edge has no store, and everything it remembers may vanish at any time; a service is told who calls by
+//! the edge alone; the text of an internal error never leaves; every wait has a deadline and every buffer a bound.
+//!
+//! What it is not: no rule of the shop lives here, and no service depends on it.
+
+mod admin;
+mod answer;
+mod config;
+mod connection;
+mod core;
+mod edge;
+mod error;
+mod etag;
+mod events;
+mod gateway;
+mod guard;
+mod metrics;
+mod own;
+mod page;
+mod reply;
+mod request;
+mod routes;
+mod upstream;
+
+pub use crate::config::{Cors, EdgeConfig, Limits, Rate, Rates, SERVICES};
+pub use crate::edge::{Edge, Running};
+pub use crate::error::Error;
+pub use crate::upstream::{InProcess, Upstreams};

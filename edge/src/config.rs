@@ -1,0 +1,294 @@
+//! What can be set on the edge: the section `[edge]` of `vitrina.toml`, then the environment, then flags.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::error::Error;
+
+/// Names of the services that the edge calls, in the order of their default ports.
+pub const SERVICES: [&str; 6] = [
+    "users",
+    "products",
+    "publications",
+    "images",
+    "notifications",
+    "orders",
+];
+
+/// Port of the first service; the others follow in the order of [`SERVICES`].
+const FIRST_SERVICE_PORT: u16 = 7001;
+
+/// Configuration of one edge. Unknown names are refused, so that a typing error is never silent.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EdgeConfig {
+    /// Where clients are served; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Where operators are served; port 0 takes a free one.
+    pub admin_listen: SocketAddr,
+    /// Bearer token of the admin listener. Required when it listens on more than the loopback.
+    pub admin_token: Option<String>,
+    /// Worker threads of the binary `vitrina-edge`; 0: one for each core. Of no effect when embedded.
+    pub threads: usize,
+    /// Addresses of the services by name, such as `users = ["127.0.0.1:7001"]`. A service without an address is not
+    /// configured: its routes answer 501.
+    pub upstreams: BTreeMap<String, Vec<String>>,
+    /// Bounds on what a client may send.
+    pub limits: Limits,
+    /// Which other origins may call from a browser.
+    pub cors: Cors,
+    /// How often a caller may call.
+    pub rates: Rates,
+    /// Addresses of reverse proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// Milliseconds that running requests get when the edge is drained.
+    pub drain_ms: u64,
+}
+
+/// Bounds on connections and requests. The bound of a body is part of the contract.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Bytes of a request's line and headers.
+    pub header_bytes_max: usize,
+    /// Bytes of a request's target.
+    pub target_bytes_max: usize,
+    /// Milliseconds for a whole header, from its first byte.
+    pub header_ms: u64,
+    /// Milliseconds for a whole body.
+    pub body_ms: u64,
+    /// Milliseconds without progress after which an answer is given up.
+    pub write_ms: u64,
+    /// Seconds that an idle connection is kept.
+    pub keepalive_s: u64,
+    /// Connections at a time; further ones wait in the backlog of the socket.
+    pub connections_max: usize,
+}
+
+/// Cross-origin requests; without origins, none is allowed.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cors {
+    /// Such as `https://shop.example`; `*` allows all.
+    pub origins: Vec<String>,
+    /// Seconds for which a browser may keep the answer to a preflight.
+    pub max_age_s: u32,
+}
+
+/// Limits by rate class of the contract.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Rates {
+    /// Reads.
+    pub read: Rate,
+    /// Searches.
+    pub search: Rate,
+    /// Writes.
+    pub write: Rate,
+    /// Registration, log-in and what else is about passwords.
+    pub auth: Rate,
+    /// Checkout and payment.
+    pub checkout: Rate,
+    /// Calls of outside providers.
+    pub webhook: Rate,
+}
+
+/// A token bucket for each caller.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rate {
+    /// Requests a second in the long run; 0: without a limit.
+    pub per_s: u32,
+    /// Requests at once, at least 1.
+    pub burst: u32,
+}
+
+impl Default for EdgeConfig {
+    fn default() -> Self {
+        let upstreams = SERVICES
+            .iter()
+            .zip(FIRST_SERVICE_PORT..)
+            .map(|(name, port)| ((*name).to_owned(), vec![format!("127.0.0.1:{port}")]))
+            .collect();
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            admin_listen: SocketAddr::from(([127, 0, 0, 1], 9901)),
+            admin_token: None,
+            threads: 0,
+            upstreams,
+            limits: Limits::default(),
+            cors: Cors::default(),
+            rates: Rates::default(),
+            trusted_proxies: Vec::new(),
+            drain_ms: 10_000,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            header_bytes_max: 16 * 1024,
+            target_bytes_max: 8 * 1024,
+            header_ms: 10_000,
+            body_ms: 30_000,
+            write_ms: 30_000,
+            keepalive_s: 60,
+            connections_max: 16_384,
+        }
+    }
+}
+
+impl Default for Cors {
+    fn default() -> Self {
+        Self {
+            origins: Vec::new(),
+            max_age_s: 600,
+        }
+    }
+}
+
+impl Default for Rates {
+    /// Generous: they stop a runaway client, not a busy one, and many people may share an address.
+    fn default() -> Self {
+        let rate = |per_s, burst| Rate { per_s, burst };
+        Self {
+            read: rate(5_000, 10_000),
+            search: rate(2_000, 4_000),
+            write: rate(1_000, 4_000),
+            auth: rate(100, 1_000),
+            checkout: rate(200, 1_000),
+            webhook: rate(1_000, 4_000),
+        }
+    }
+}
+
+impl EdgeConfig {
+    /// Reads the section `[edge]` of a `vitrina.toml`; without a path: the defaults. Other sections belong to others.
+    ///
+    /// # Errors
+    /// When the file cannot be read or the section is wrong; the message names the place.
+    pub fn load(file: Option<&Path>) -> Result<Self, Error> {
+        #[derive(Deserialize)]
+        struct File {
+            #[serde(default)]
+            edge: EdgeConfig,
+        }
+
+        let Some(path) = file else {
+            return Ok(Self::default());
+        };
+        let text = std::fs::read_to_string(path).map_err(|source| Error::ReadConfig {
+            path: path.to_owned(),
+            source,
+        })?;
+        let file: File = toml::from_str(&text).map_err(|source| Error::ParseConfig {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })?;
+        Ok(file.edge)
+    }
+
+    /// Every mistake at once; empty when the edge can start with this configuration.
+    #[must_use]
+    pub fn mistakes(&self) -> Vec<String> {
+        let mut mistakes = Vec::new();
+        if !self.admin_listen.ip().is_loopback() && self.admin_token.is_none() {
+            mistakes
+                .push("edge.admin_listen: an address other than the loopback needs admin_token".to_owned());
+        }
+        for name in self.upstreams.keys() {
+            if !SERVICES.contains(&name.as_str()) {
+                mistakes.push(format!("edge.upstreams: there is no service `{name}`"));
+            }
+        }
+        for (name, rate) in self.rates.named() {
+            if rate.per_s > 0 && rate.burst == 0 {
+                mistakes.push(format!("edge.rates.{name}: burst must be at least 1"));
+            }
+        }
+        if self.limits.connections_max == 0 {
+            mistakes.push("edge.limits.connections_max must be at least 1".to_owned());
+        }
+        for origin in &self.cors.origins {
+            if origin != "*" && (!origin.contains("://") || origin.ends_with('/')) {
+                mistakes.push(format!(
+                    "edge.cors.origins: `{origin}` is no origin such as https://shop.example"
+                ));
+            }
+        }
+        mistakes
+    }
+}
+
+impl Rates {
+    fn named(&self) -> [(&'static str, Rate); 6] {
+        [
+            ("read", self.read),
+            ("search", self.search),
+            ("write", self.write),
+            ("auth", self.auth),
+            ("checkout", self.checkout),
+            ("webhook", self.webhook),
+        ]
+    }
+}
+
+impl Limits {
+    pub(crate) fn header_timeout(&self) -> Duration {
+        Duration::from_millis(self.header_ms)
+    }
+
+    pub(crate) fn body_timeout(&self) -> Duration {
+        Duration::from_millis(self.body_ms)
+    }
+
+    pub(crate) fn write_timeout(&self) -> Duration {
+        Duration::from_millis(self.write_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_without_mistakes() {
+        assert!(EdgeConfig::default().mistakes().is_empty());
+    }
+
+    #[test]
+    fn every_mistake_is_named_at_once() {
+        let mut config = EdgeConfig {
+            admin_listen: SocketAddr::from(([0, 0, 0, 0], 0)),
+            ..EdgeConfig::default()
+        };
+        config.upstreams.insert("billing".into(), vec![]);
+        config.cors.origins = vec!["shop.example".into()];
+        assert_eq!(config.mistakes().len(), 3);
+    }
+
+    #[test]
+    fn an_unknown_name_is_refused() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "[edge]\nlisten_on = \"127.0.0.1:0\"\n").unwrap();
+        assert!(EdgeConfig::load(Some(file.path())).is_err());
+    }
+
+    #[test]
+    fn a_section_changes_what_it_names_only() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(
+            file.path(),
+            "[edge]\nlisten = \"127.0.0.1:0\"\n[edge.rates.auth]\nper_s = 1\nburst = 2\n[users]\nx = 1\n",
+        )
+        .unwrap();
+        let config = EdgeConfig::load(Some(file.path())).unwrap();
+        assert_eq!(config.rates.auth.burst, 2);
+        assert_eq!(config.rates.read.per_s, 5_000);
+    }
+}

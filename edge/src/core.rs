@@ -1,0 +1,352 @@
+//! What one edge holds, and the way of a request through its rooms: guard → route → answer.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{StatusCode, header};
+use vitrina_otel::propagate;
+use vitrina_proto::routes::{Body, Key, Kind, RateClass, Route, Service};
+use vitrina_proto::users::v1::users_client::UsersClient;
+use vitrina_proto::{Clients, Input};
+
+use crate::config::{EdgeConfig, Rate};
+use crate::error::Error;
+use crate::guard::rate::{Allowance, Buckets};
+use crate::guard::{Caller, Guard, content, cors, precondition};
+use crate::metrics::Metrics;
+use crate::page;
+use crate::reply::{Problem, Reply};
+use crate::request::Head;
+use crate::routes::{Found, Own, Table, Target};
+use crate::upstream::{Budget, Faults, Scope, Timings, Transport, Upstreams};
+use crate::{answer, etag, own};
+
+/// Set on replies of services: the tags of what changed.
+const CHANGED: &str = "x-vitrina-changed";
+
+/// Everything that requests share.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) config: EdgeConfig,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) guard: Guard,
+    pub(crate) faults: Arc<Faults>,
+    /// The configured services by name.
+    pub(crate) transports: BTreeMap<String, Transport>,
+    pub(crate) is_draining: AtomicBool,
+    table: Table,
+    clients: Clients<Transport>,
+    buckets: Buckets,
+    budget: Arc<Budget>,
+}
+
+/// A request that may go on: its route, its caller and what is left to read.
+pub(crate) struct Admitted {
+    target: Target,
+    params: Vec<(String, String)>,
+    caller: Option<Caller>,
+    allowance: Option<Allowance>,
+    idempotency_key: Option<String>,
+    if_match: Option<u64>,
+}
+
+impl Core {
+    /// # Errors
+    /// When an address is none or the contract's routes clash.
+    pub(crate) fn new(config: EdgeConfig, upstreams: Upstreams) -> Result<Self, Error> {
+        let faults = Arc::new(Faults::default());
+        let transports = upstreams.open(&faults)?;
+        let transport = |service: Service| {
+            let name = service.name();
+            transports
+                .get(name)
+                .cloned()
+                .unwrap_or_else(|| Transport::absent(name))
+        };
+        let users = UsersClient::new(transport(Service::Users));
+        Ok(Self {
+            table: Table::new()?,
+            clients: Clients::new(transport),
+            guard: Guard::new(users),
+            config,
+            metrics: Arc::default(),
+            faults,
+            transports,
+            is_draining: AtomicBool::new(false),
+            buckets: Buckets::new(),
+            budget: Arc::new(Budget::new()),
+        })
+    }
+
+    /// Finds the route of a request.
+    pub(crate) fn find<'t, 'p>(&'t self, head: &'p Head) -> Found<'t, 'p> {
+        self.table.find(&head.method, &head.path)
+    }
+
+    /// Decides whether a request may go on. Without its body: what may not pass is not read either.
+    ///
+    /// # Errors
+    /// The problem to answer with. `Ok(Err(reply))` is an answer already, that of a preflight.
+    pub(crate) async fn admit(
+        &self,
+        head: &Head,
+        found: Found<'_, '_>,
+    ) -> Result<Result<Admitted, Reply>, Problem> {
+        let (target, params) = match found {
+            Found::Route { target, params, .. } => (target, owned(&params)),
+            Found::Method(allow) if head.method == http::Method::OPTIONS => {
+                return Ok(Err(options(allow)));
+            }
+            Found::Method(allow) => {
+                let detail = "This path knows other methods only; see Allow.";
+                return Err(
+                    Problem::new(405, "method_not_allowed", detail).with(header::ALLOW, allow)
+                );
+            }
+            Found::Nothing => return Err(Problem::new(404, "not_found", "There is no such path.")),
+        };
+        let Target::Rpc(route) = target else {
+            return Ok(Ok(Admitted::own(target)));
+        };
+        self.configured(route)?;
+        let caller = self.guard.caller(head, route.auth).await?;
+        let (class, rate) = self.rate(route.rate_class);
+        let allowance = self.buckets.take(class, rate, &caller.bucket(head));
+        if let Some(allowance) = &allowance {
+            allowance.check()?;
+        }
+        content::check(head, route)?;
+        let idempotency_key = match route.key {
+            Key::Ignored => None,
+            Key::Accepted => precondition::idempotency_key(&head.headers)?,
+            Key::Required => {
+                Some(precondition::idempotency_key(&head.headers)?.ok_or_else(precondition::key_missing)?)
+            }
+        };
+        let if_match = precondition::if_match(&head.headers)?;
+        Ok(Ok(Admitted {
+            target,
+            params,
+            caller: Some(caller),
+            allowance,
+            idempotency_key,
+            if_match,
+        }))
+    }
+
+    /// Answers an admitted request.
+    ///
+    /// # Errors
+    /// The problem to answer with.
+    pub(crate) async fn answer(
+        &self,
+        head: &Head,
+        admitted: &Admitted,
+        body: &Bytes,
+        timings: &Timings,
+    ) -> Result<Reply, Problem> {
+        let mut reply = match (admitted.target, &admitted.caller) {
+            (Target::Rpc(route), Some(caller)) => {
+                self.call(head, admitted, route, caller, body, timings)
+                    .await?
+            }
+            (Target::Own(own), _) => self.own(own).await,
+            (Target::Rpc(_), None) => return Err(Problem::new(500, "internal", "Something went wrong on our side.")),
+        };
+        if let Some(allowance) = &admitted.allowance {
+            allowance.mark(&mut reply);
+        }
+        if let Some(tag) = reply.headers.get(header::ETAG)
+            && head.method.is_safe()
+            && reply.status == StatusCode::OK
+            && tag.to_str().is_ok_and(|tag| etag::is_known(&head.headers, tag))
+        {
+            reply.status = StatusCode::NOT_MODIFIED;
+            reply.body = Bytes::new();
+            reply.headers.remove(header::CONTENT_TYPE);
+        }
+        Ok(reply)
+    }
+
+    /// Adds to an answer what depends on the origin of the request.
+    pub(crate) fn mark_origin(&self, reply: &mut Reply, head: &Head) {
+        cors::mark(reply, head, &self.config.cors);
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::Relaxed)
+    }
+
+    async fn own(&self, own: Own) -> Reply {
+        match own {
+            Own::Healthz => own::healthz(),
+            Own::Readyz => own::readyz(self).await,
+            Own::OpenApi => own::openapi(),
+            Own::Docs => own::docs(),
+        }
+    }
+
+    /// A route whose service this shop runs without answers 501 to everybody, whoever asks.
+    fn configured(&self, route: &Route) -> Result<(), Problem> {
+        let is_there = |service: Service| self.transports.contains_key(service.name());
+        let missing = if route.service == Service::Storefront {
+            page::needs(route.rpc)
+                .iter()
+                .find(|service| !is_there(**service))
+                .map(|service| service.name())
+        } else {
+            (!is_there(route.service)).then(|| route.service.name())
+        };
+        match missing {
+            Some(name) => Err(Problem::from_status(&crate::upstream::not_configured(name))),
+            None if matches!(route.kind, Kind::Events) || matches!(route.body, Body::Stream) => {
+                Err(Problem::new(501, "not_implemented", "This is not offered yet."))
+            }
+            None => Ok(()),
+        }
+    }
+
+    async fn call(
+        &self,
+        head: &Head,
+        admitted: &Admitted,
+        route: &'static Route,
+        caller: &Caller,
+        body: &Bytes,
+        timings: &Timings,
+    ) -> Result<Reply, Problem> {
+        let scope = Scope {
+            deadline: Instant::now() + Duration::from_millis(route.deadline_ms),
+            metadata: admitted.metadata(head, caller),
+            timings: timings.clone(),
+            budget: self.budget.clone(),
+            metrics: self.metrics.clone(),
+        };
+        let params: Vec<(&str, &str)> = admitted
+            .params
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        let input = Input {
+            path: &params,
+            query: &head.query,
+            body,
+        };
+        let clients = if route.service == Service::Storefront {
+            page::with_pages(&self.clients, &scope)
+        } else {
+            self.clients.clone()
+        };
+        let attempt = || vitrina_proto::call(route, &clients, input, scope.metadata());
+        let is_repeatable = head.method.is_safe() && route.service != Service::Storefront;
+        let answer = if is_repeatable {
+            scope.read(route.rpc, attempt).await
+        } else {
+            scope.write(route.rpc, attempt).await
+        };
+        let answer = answer.map_err(|fault| {
+            log_fault(route.rpc, &fault);
+            Problem::from_status(&fault)
+        })?;
+        if let Some(changed) = answer::text(&answer.metadata, CHANGED) {
+            self.note_changes(changed);
+        }
+        Ok(answer::json(route, caller, &answer))
+    }
+
+    /// What a write changed: ended sessions are refused from now on, before the writer has its answer.
+    fn note_changes(&self, changed: &str) {
+        for tag in changed.split(',').map(str::trim) {
+            if let Some(session) = tag.strip_prefix("session:") {
+                self.guard.end_session(session);
+            }
+        }
+    }
+
+    fn rate(&self, class: RateClass) -> (&'static str, Rate) {
+        let rates = &self.config.rates;
+        match class {
+            RateClass::Read => ("read", rates.read),
+            RateClass::Search => ("search", rates.search),
+            RateClass::Write => ("write", rates.write),
+            RateClass::Auth => ("auth", rates.auth),
+            RateClass::Checkout => ("checkout", rates.checkout),
+            RateClass::Webhook => ("webhook", rates.webhook),
+        }
+    }
+}
+
+impl Admitted {
+    fn own(target: Target) -> Self {
+        Self {
+            target,
+            params: Vec::new(),
+            caller: None,
+            allowance: None,
+            idempotency_key: None,
+            if_match: None,
+        }
+    }
+
+    /// Bytes that the body may have; `None` when there is none to read.
+    pub(crate) fn body_bytes_max(&self) -> Option<usize> {
+        match self.target {
+            Target::Rpc(route) if !matches!(route.body, Body::None) => Some(route.body_bytes_max),
+            Target::Rpc(_) | Target::Own(_) => None,
+        }
+    }
+
+    /// The caller's user id, for the access log.
+    pub(crate) fn user(&self) -> Option<&str> {
+        self.caller.as_ref()?.user()
+    }
+
+    fn metadata(&self, head: &Head, caller: &Caller) -> tonic::metadata::MetadataMap {
+        use crate::guard::caller::set;
+
+        let mut metadata = caller.metadata(head);
+        if let Some(key) = &self.idempotency_key {
+            set(&mut metadata, "x-vitrina-idempotency-key", key);
+        }
+        if let Some(version) = self.if_match {
+            set(&mut metadata, "x-vitrina-if-match", &version.to_string());
+        }
+        metadata
+    }
+}
+
+/// The id of the current trace; without tracing a new one, so that a client always has something to name.
+pub(crate) fn trace_id() -> String {
+    propagate::current_trace_id().unwrap_or_else(|| uuid::Uuid::new_v4().simple().to_string())
+}
+
+fn options(allow: &str) -> Reply {
+    let mut reply = Reply::empty(StatusCode::NO_CONTENT);
+    reply.set(header::ALLOW, allow);
+    reply
+}
+
+fn owned(params: &[(&str, &str)]) -> Vec<(String, String)> {
+    params
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+/// A fault of a service is logged here, once; refusals are the client's business.
+fn log_fault(rpc: &'static str, fault: &tonic::Status) {
+    use tonic::Code;
+
+    match fault.code() {
+        Code::Internal | Code::Unknown | Code::DataLoss => {
+            tracing::error!(rpc, code = ?fault.code(), message = fault.message(), "an rpc failed");
+        }
+        Code::Unavailable | Code::DeadlineExceeded => {
+            tracing::warn!(rpc, code = ?fault.code(), message = fault.message(), "an rpc was not answered");
+        }
+        _ => {}
+    }
+}

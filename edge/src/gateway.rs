@@ -1,0 +1,301 @@
+//! pingora's view of the edge: each phase of a request calls one room. No rule lives here.
+//!
+//! Every request is answered in `request_filter`; nothing is proxied, so `upstream_peer` is never reached.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Method, header};
+use pingora_core::Result;
+use pingora_core::modules::http::HttpModules;
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_http::ResponseHeader;
+use pingora_proxy::{ProxyHttp, Session};
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
+use vitrina_otel::propagate;
+
+use crate::connection::Connection;
+use crate::core::{self, Core};
+use crate::guard::hygiene;
+use crate::reply::{Problem, Reply};
+use crate::request::{self, Head};
+use crate::routes::Found;
+use crate::upstream::Timings;
+
+/// Route label of what no route was found for.
+const NO_ROUTE: &str = "(none)";
+
+/// The edge's application in pingora.
+pub(crate) struct Gateway {
+    pub(crate) core: Arc<Core>,
+}
+
+/// What is known of a request once it is answered, for log and numbers.
+pub(crate) struct Exchange {
+    started: Instant,
+    route: &'static str,
+    user: Option<String>,
+    client: String,
+    request_id: String,
+    trace_id: String,
+    status: u16,
+    body_bytes: usize,
+}
+
+#[async_trait]
+impl ProxyHttp for Gateway {
+    type CTX = Exchange;
+
+    fn new_ctx(&self) -> Exchange {
+        Exchange {
+            started: Instant::now(),
+            route: NO_ROUTE,
+            user: None,
+            client: String::new(),
+            request_id: String::new(),
+            trace_id: String::new(),
+            status: 0,
+            body_bytes: 0,
+        }
+    }
+
+    /// None: pingora's compression module costs a pass over each answer even when it is off.
+    fn init_downstream_modules(&self, _: &mut HttpModules) {}
+
+    async fn early_request_filter(&self, session: &mut Session, _: &mut Exchange) -> Result<()> {
+        self.core.metrics.in_flight.fetch_add(1, Ordering::Relaxed);
+        if let Some(connection) = connection(session) {
+            connection.header_read();
+        }
+        let limits = &self.core.config.limits;
+        session.set_read_timeout(Some(limits.body_timeout()));
+        session.set_write_timeout(Some(limits.write_timeout()));
+        session.set_total_drain_timeout(Some(limits.body_timeout()));
+        // A client that asked to close, or a framing that cannot be trusted, has switched it off already.
+        let is_kept = session.get_keepalive().is_some() && !self.core.is_draining();
+        session.set_keepalive(is_kept.then_some(limits.keepalive_s));
+        Ok(())
+    }
+
+    async fn request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
+        let raw = session.to_h1_raw();
+        let mut head = Head::of(session, &self.core.config);
+        let target_bytes = session.req_header().raw_path().len();
+        let form = hygiene::check(&raw, target_bytes, &self.core.config.limits);
+        let span = span(&head);
+        propagate::parent(
+            &span,
+            propagate::extract(|name| head.text(name).map(str::to_owned)),
+        );
+        hygiene::clean(&mut head.headers);
+        let timings = Timings::default();
+        let answered = self
+            .answer(session, exchange, &head, form, &timings)
+            .instrument(span.clone())
+            .await;
+        let (reply, traceparent) = answered;
+        span.record("http.response.status_code", reply.status.as_u16());
+        if reply.status.is_server_error() {
+            span.record("otel.status_code", "ERROR");
+        }
+        exchange.status = reply.status.as_u16();
+        exchange.body_bytes = reply.body.len();
+        exchange.client = head.client.to_string();
+        let header = self.header(&head, &reply, exchange, &timings, traceparent)?;
+        exchange.request_id = head.request_id;
+        write(session, header, reply).await?;
+        Ok(true)
+    }
+
+    async fn upstream_peer(&self, _: &mut Session, _: &mut Exchange) -> Result<Box<HttpPeer>> {
+        pingora_core::Error::e_explain(
+            pingora_core::ErrorType::InternalError,
+            "nothing is proxied; every request is answered in request_filter",
+        )
+    }
+
+    async fn logging(
+        &self,
+        session: &mut Session,
+        error: Option<&pingora_core::Error>,
+        exchange: &mut Exchange,
+    ) {
+        let metrics = &self.core.metrics;
+        metrics.in_flight.fetch_sub(1, Ordering::Relaxed);
+        let took = exchange.started.elapsed();
+        let method = known_method(&session.req_header().method);
+        metrics.request(exchange.route, method, exchange.status, took);
+        if let Some(connection) = connection(session) {
+            connection.request_done();
+        }
+        tracing::event!(
+            target: "vitrina_edge::access",
+            tracing::Level::INFO,
+            http.request.method = method,
+            http.route = exchange.route,
+            http.response.status_code = exchange.status,
+            http.response.body.size = exchange.body_bytes,
+            client.address = exchange.client,
+            user.id = exchange.user,
+            request_id = exchange.request_id,
+            trace_id = exchange.trace_id,
+            duration_ms = took.as_secs_f64() * 1_000.0,
+            is_broken_off = error.is_some(),
+            "request"
+        );
+    }
+
+    /// pingora's own line would hold the target, and with it what a client put into a query.
+    fn suppress_error_log(
+        &self,
+        _: &Session,
+        _: &Exchange,
+        _: &pingora_core::Error,
+    ) -> bool {
+        true
+    }
+}
+
+impl Gateway {
+    /// The answer to a request, and the trace it belongs to.
+    async fn answer(
+        &self,
+        session: &mut Session,
+        exchange: &mut Exchange,
+        head: &Head,
+        form: std::result::Result<(), Problem>,
+        timings: &Timings,
+    ) -> (Reply, Option<String>) {
+        exchange.trace_id = core::trace_id();
+        let answer = match form {
+            Ok(()) => self.admitted(session, exchange, head, timings).await,
+            Err(problem) => Err(problem),
+        };
+        let mut reply = answer.unwrap_or_else(|problem| problem.into_reply(&exchange.trace_id));
+        self.core.mark_origin(&mut reply, head);
+        hygiene::secure(&mut reply);
+        (reply, propagate::current_traceparent())
+    }
+
+    async fn admitted(
+        &self,
+        session: &mut Session,
+        exchange: &mut Exchange,
+        head: &Head,
+        timings: &Timings,
+    ) -> std::result::Result<Reply, Problem> {
+        let found = self.core.find(head);
+        if let Found::Route { path, .. } = found {
+            exchange.route = path;
+            let span = Span::current();
+            span.record("http.route", path);
+            span.record("otel.name", format!("{} {path}", known_method(&head.method)));
+        }
+        let admitted = match self.core.admit(head, found).await? {
+            Ok(admitted) => admitted,
+            Err(reply) => return Ok(reply),
+        };
+        exchange.user = admitted.user().map(str::to_owned);
+        let body = match admitted.body_bytes_max() {
+            Some(bytes_max) => {
+                let timeout = self.core.config.limits.body_timeout();
+                request::body(session, bytes_max, timeout).await?
+            }
+            None => Bytes::new(),
+        };
+        self.core.answer(head, &admitted, &body, timings).await
+    }
+
+    fn header(
+        &self,
+        head: &Head,
+        reply: &Reply,
+        exchange: &Exchange,
+        timings: &Timings,
+        traceparent: Option<String>,
+    ) -> Result<ResponseHeader> {
+        let mut header = ResponseHeader::build_no_case(reply.status, Some(reply.headers.len() + 6))?;
+        for (name, value) in &reply.headers {
+            header.append_header(name, value)?;
+        }
+        header.insert_header("x-request-id", &head.request_id)?;
+        if let Some(traceparent) = traceparent {
+            header.insert_header("traceresponse", traceparent)?;
+        }
+        let timing = server_timing(exchange.started.elapsed(), &timings.taken());
+        header.insert_header("server-timing", timing)?;
+        let may_have_body = !matches!(reply.status.as_u16(), 204 | 304);
+        if may_have_body {
+            header.insert_header(header::CONTENT_LENGTH, reply.body.len())?;
+        }
+        Ok(header)
+    }
+}
+
+/// Writes an answer; to HEAD without its body.
+async fn write(session: &mut Session, header: ResponseHeader, reply: Reply) -> Result<()> {
+    if reply.is_closing {
+        session.set_keepalive(None);
+    }
+    let is_head = session.req_header().method == Method::HEAD;
+    let has_body = !is_head && !reply.body.is_empty();
+    session
+        .write_response_header(Box::new(header), !has_body)
+        .await?;
+    if has_body {
+        session.write_response_body(Some(reply.body), true).await?;
+    }
+    Ok(())
+}
+
+fn span(head: &Head) -> Span {
+    tracing::info_span!(
+        "request",
+        otel.name = Empty,
+        otel.kind = "server",
+        otel.status_code = Empty,
+        http.request.method = known_method(&head.method),
+        http.route = Empty,
+        http.response.status_code = Empty,
+        url.path = head.path,
+        url.scheme = "http",
+        network.protocol.version = "1.1",
+        client.address = %head.client,
+        user_agent.original = head.text(header::USER_AGENT),
+    )
+}
+
+/// Methods are labels of spans and numbers: anything else would let a client make new ones.
+fn known_method(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "_OTHER",
+    }
+}
+
+/// `Server-Timing`: the whole, then each rpc by its method.
+fn server_timing(total: Duration, calls: &[(&'static str, Duration)]) -> String {
+    let mut out = format!("total;dur={:.2}", total.as_secs_f64() * 1_000.0);
+    for (rpc, took) in calls {
+        let method = rpc.rsplit('/').next().unwrap_or(rpc);
+        // Writing to a String cannot fail.
+        let _ = write!(out, ", {method};dur={:.2}", took.as_secs_f64() * 1_000.0);
+    }
+    out
+}
+
+fn connection(session: &Session) -> Option<&Connection> {
+    let stream = session.as_downstream().stream()?;
+    (**stream).as_any().downcast_ref()
+}

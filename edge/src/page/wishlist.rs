@@ -1,0 +1,48 @@
+//! The caller's wishlist. Required: the wishes and their publications. Optional: prices, sellers, images.
+
+use tonic::Status;
+use vitrina_proto::storefront::v1::{WishlistPage, WishlistPageRequest};
+use vitrina_proto::users::v1::ListWishlistRequest;
+
+use super::{Missing, Pages};
+
+pub(super) async fn page(
+    pages: &Pages,
+    request: WishlistPageRequest,
+) -> Result<WishlistPage, Status> {
+    let scope = &pages.scope;
+    let wishes = scope
+        .read("vitrina.users.v1.Users/ListWishlist", || {
+            let mut client = pages.clients.users.clone();
+            let request = scope.request(ListWishlistRequest {
+                limit: request.limit,
+                cursor: request.cursor.clone(),
+            });
+            async move { client.list_wishlist(request).await }
+        })
+        .await?
+        .into_inner();
+    let ids: Vec<String> = wishes
+        .items
+        .into_iter()
+        .map(|wish| wish.publication_id)
+        .collect();
+    let publications = pages.publications(ids.iter().cloned().collect()).await?;
+
+    let mut missing = Missing::default();
+    let known = publications.values();
+    let products = known.clone().map(|one| one.product_id.clone()).collect();
+    let sellers = known.map(|one| one.seller_id.clone()).collect();
+    let joined = pages.join(products, sellers, &mut missing).await;
+    // In the order of the wishes; what is gone for good is left out.
+    let cards = ids
+        .iter()
+        .filter_map(|id| publications.get(id))
+        .map(|publication| joined.publication(publication))
+        .collect();
+    Ok(WishlistPage {
+        cards,
+        next_cursor: wishes.next_cursor,
+        degraded: missing.0,
+    })
+}
