@@ -1,0 +1,131 @@
+//! A consumer: it declares its queue on every new connection and hands the deliveries on.
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions};
+use lapin::types::FieldTable;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use crate::api::{Settle, Verdict};
+use crate::rabbit::{LINK_TIMEOUT, LOOK, Shared, topology, wire};
+use crate::{Consumer, Delivery, Error, Message, Queue, QueueKind};
+
+pub(super) async fn start(shared: Shared, queue: Queue) -> Result<Consumer, Error> {
+    let (sender, deliveries) = mpsc::channel(1);
+    let (declared, first) = oneshot::channel();
+    let feeder = tokio::spawn(feed(shared, queue, sender, declared)).abort_handle();
+    let consumer = Consumer::new(deliveries, feeder);
+    match timeout(LINK_TIMEOUT, first).await {
+        Ok(Ok(())) => Ok(consumer),
+        Ok(Err(_)) => Err(Error::Closed),
+        Err(_) => Err(Error::Unavailable("the queue could not be declared in time".to_owned())),
+    }
+}
+
+async fn feed(shared: Shared, queue: Queue, sender: mpsc::Sender<Delivery>, declared: oneshot::Sender<()>) {
+    let mut declared = Some(declared);
+    loop {
+        match feed_once(&shared, &queue, &sender, &mut declared).await {
+            Err(Error::Closed) => return,
+            Err(error) => {
+                tracing::warn!(queue = queue.name, error = &error as &dyn std::error::Error, "the queue is lost for now");
+            }
+            Ok(()) if sender.is_closed() => return,
+            Ok(()) => {}
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Feeds until the channel ends. The channel goes with this function, and what was not settled becomes ready again.
+async fn feed_once(
+    shared: &Shared,
+    queue: &Queue,
+    sender: &mpsc::Sender<Delivery>,
+    declared: &mut Option<oneshot::Sender<()>>,
+) -> Result<(), Error> {
+    let up = shared.up().await?;
+    let channel = up.connection.create_channel().await.map_err(Error::Rabbit)?;
+    let opening = async {
+        channel.basic_qos(queue.prefetch.max(1), BasicQosOptions::default()).await?;
+        let name = topology::declare_queue(&channel, queue).await?;
+        channel.basic_consume(name, "".into(), BasicConsumeOptions::default(), FieldTable::default()).await
+    };
+    let mut stream = opening.await.map_err(Error::Rabbit)?;
+    if let Some(declared) = declared.take() {
+        // Nobody waits any more when the caller was cancelled; the closed sender ends the loop.
+        let _ = declared.send(());
+    }
+    while let Some(delivery) = stream.next().await {
+        let mut source = delivery.map_err(Error::Rabbit)?;
+        let data = std::mem::take(&mut source.data);
+        let letter = wire::read(&source.properties, source.routing_key.as_str(), data).letter;
+        let settle = Held {
+            shared: shared.clone(),
+            queue: queue.name.clone(),
+            kind: queue.kind,
+            source: Some(source),
+        };
+        let delivery = Delivery { message: letter.message, attempt: letter.attempts, settle: Box::new(settle) };
+        if sender.send(delivery).await.is_err() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// A delivery that RabbitMQ waits for.
+struct Held {
+    shared: Shared,
+    queue: String,
+    kind: QueueKind,
+    source: Option<lapin::message::Delivery>,
+}
+
+impl Held {
+    async fn put(&self, message: &Message, attempt: u32, cause: &str, verdict: Step) -> Result<(), Error> {
+        let (exchange, key, attempt) = match verdict {
+            Step::Later(delay) => (topology::retry_exchange(delay), self.queue.clone(), attempt.saturating_add(1)),
+            Step::Dead => (String::new(), topology::dead_queue(&self.queue), attempt),
+        };
+        let outgoing = wire::Outgoing { message, attempt, cause: Some(cause), queue: Some(&self.queue) };
+        match self.shared.send(&exchange, &key, outgoing).await? {
+            true => Ok(()),
+            false => Err(Error::Unroutable(key)),
+        }
+    }
+}
+
+enum Step {
+    Later(std::time::Duration),
+    Dead,
+}
+
+#[async_trait]
+impl Settle for Held {
+    async fn settle(mut self: Box<Self>, message: Message, attempt: u32, verdict: Verdict) -> Result<(), Error> {
+        // Confirmed at its next place first, acknowledged here afterwards: twice at worst, never lost.
+        match (self.kind, verdict) {
+            (QueueKind::Transient, _) | (_, Verdict::Done) => {}
+            (QueueKind::Durable, Verdict::Later(cause)) => {
+                let step = self.shared.ladder.after(attempt).map_or(Step::Dead, Step::Later);
+                self.put(&message, attempt, &cause, step).await?;
+            }
+            (QueueKind::Durable, Verdict::Dead(cause)) => self.put(&message, attempt, &cause, Step::Dead).await?,
+        }
+        let Some(source) = self.source.take() else { return Ok(()) };
+        source.ack(BasicAckOptions::default()).await.map_err(Error::Rabbit)?;
+        Ok(())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let (Some(source), Ok(runtime)) = (self.source.take(), tokio::runtime::Handle::try_current()) else { return };
+        runtime.spawn(async move {
+            // It fails when the channel is gone, which gives the message back as well.
+            let _ = source.nack(BasicNackOptions { requeue: true, ..BasicNackOptions::default() }).await;
+        });
+    }
+}
