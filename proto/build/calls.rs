@@ -38,7 +38,8 @@ fn clients(out: &mut String, contract: &Contract) {
     for service in &contract.services {
         let (package, name) = (service_name(service.package_name()), service.name());
         let path = format!("crate::{package}::v1::{}_client::{name}Client", snake(name));
-        let _ = writeln!(fields, "    /// Client of `{}`.\n    pub {package}: {path}<T>,", service.full_name());
+        let _ =
+            writeln!(fields, "    /// Client of `{}`.\n    pub {package}: {path}<T>,", service.full_name());
         let variant = camel(package);
         let _ = writeln!(values, "            {package}: {path}::new(transport(Service::{variant})),");
     }
@@ -87,7 +88,8 @@ const WATCH: Dispatch = Dispatch {
 };
 
 fn dispatch(out: &mut String, contract: &Contract, dispatch: &Dispatch) {
-    let mine: Vec<_> = contract.routes.iter().enumerate().filter(|(_, route)| (dispatch.is_mine)(route)).collect();
+    let mine: Vec<_> =
+        contract.routes.iter().enumerate().filter(|(_, route)| (dispatch.is_mine)(route)).collect();
     // An expectation that is not met is a warning itself.
     let lint = if mine.len() * ARM_LINES > LINES_MAX {
         "#[expect(clippy::too_many_lines, reason = \"one arm a route\")]\n"
@@ -180,10 +182,16 @@ fn query_steps(fields: &[FieldDescriptor]) -> String {
         format!("faults.query({name}, &text, {}, &mut request.{slot})", parser(field))
     };
     let inner = match fields {
-        [only] => format!("        if name == {} {{\n            {};\n        }}\n", quote(only.json_name()), put(only)),
+        [only] => format!(
+            "        if name == {} {{\n            {};\n        }}\n",
+            quote(only.json_name()),
+            put(only)
+        ),
         _ => {
-            let arms: String =
-                fields.iter().map(|field| format!("            {} => {},\n", quote(field.json_name()), put(field))).collect();
+            let arms: String = fields
+                .iter()
+                .map(|field| format!("            {} => {},\n", quote(field.json_name()), put(field)))
+                .collect();
             format!("        match name.as_ref() {{\n{arms}            _ => {{}}\n        }}\n")
         }
     };
@@ -205,7 +213,11 @@ fn body_steps(contract: &Contract, route: &Route, path: &str) -> String {
         Body::Bytes(field) => start(route, field, "input.body.to_vec()"),
         Body::Fields(fields) => {
             let is_changed = !route.path_fields.is_empty();
-            let clear = route.method.input().get_field_by_name("clear").filter(|field| contract.rules(field).is_hidden);
+            let clear = route
+                .method
+                .input()
+                .get_field_by_name("clear")
+                .filter(|field| contract.rules(field).is_hidden);
             let (mutable, nulls) = match clear {
                 Some(_) => ("mut ", "nulls"),
                 None if is_changed => ("mut ", "_"),
@@ -229,7 +241,8 @@ fn body_steps(contract: &Contract, route: &Route, path: &str) -> String {
 }
 
 fn members(fields: &[FieldDescriptor]) -> String {
-    let pairs: Vec<_> = fields.iter().map(|field| (field.json_name().to_owned(), field.name().to_owned())).collect();
+    let pairs: Vec<_> =
+        fields.iter().map(|field| (field.json_name().to_owned(), field.name().to_owned())).collect();
     format!("{pairs:?}")
 }
 

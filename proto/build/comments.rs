@@ -28,11 +28,12 @@ pub(crate) fn of_enum(kind: &EnumDescriptor) -> Option<String> {
 pub(crate) fn is_complete(contract: &Contract, package: &str) -> bool {
     let mut messages = contract.messages.iter().filter(|message| message.package_name() == package);
     let mut enums = contract.enums.iter().filter(|kind| kind.package_name() == package);
-    messages.all(|message| of_message(message).is_some() && message.fields().all(|field| of_field(&field).is_some()))
-        && enums.all(|kind| {
-            let file = kind.parent_file();
-            of_enum(kind).is_some() && kind.values().all(|value| find(&file, value.path()).is_some())
-        })
+    messages.all(|message| {
+        of_message(message).is_some() && message.fields().all(|field| of_field(&field).is_some())
+    }) && enums.all(|kind| {
+        let file = kind.parent_file();
+        of_enum(kind).is_some() && kind.values().all(|value| find(&file, value.path()).is_some())
+    })
 }
 
 fn find(file: &FileDescriptor, path: &[i32]) -> Option<String> {

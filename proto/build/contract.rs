@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, anyhow, bail};
 use prost_reflect::{
-    DescriptorPool, EnumDescriptor, ExtensionDescriptor, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor,
-    ServiceDescriptor, Value,
+    DescriptorPool, EnumDescriptor, ExtensionDescriptor, FieldDescriptor, Kind, MessageDescriptor,
+    MethodDescriptor, ServiceDescriptor, Value,
 };
 
 use crate::attributes;
@@ -60,7 +60,8 @@ pub(crate) struct Rules {
 impl Contract {
     /// Reads what the pool holds of ours.
     pub(crate) fn read(pool: &DescriptorPool) -> Result<Self> {
-        let extension = |name: &str| pool.get_extension_by_name(name).ok_or_else(|| anyhow!("{name} is not declared"));
+        let extension =
+            |name: &str| pool.get_extension_by_name(name).ok_or_else(|| anyhow!("{name} is not declared"));
         let (http, route) = (extension("google.api.http")?, extension("vitrina.options.v1.route")?);
         let is_ours = |package: &str| package.starts_with("vitrina.") && package != "vitrina.options.v1";
         let mut contract = Self {
@@ -127,10 +128,11 @@ impl Contract {
             Some(Value::String(text)) => text.clone(),
             _ => String::new(),
         };
-        let (field, verb) = [("get", "Get"), ("put", "Put"), ("post", "Post"), ("delete", "Delete"), ("patch", "Patch")]
-            .into_iter()
-            .find(|(field, _)| rule.has_field_by_name(field))
-            .context("google.api.http names no method")?;
+        let (field, verb) =
+            [("get", "Get"), ("put", "Put"), ("post", "Post"), ("delete", "Delete"), ("patch", "Patch")]
+                .into_iter()
+                .find(|(field, _)| rule.has_field_by_name(field))
+                .context("google.api.http names no method")?;
         let path = text(field);
         let value = annotations.get_extension(route);
         let options = Options::read(value.as_message().context("route is a message")?)?;
@@ -150,7 +152,10 @@ impl Contract {
             bail!("`{path}` is no path");
         }
         for segment in path.split('/').filter(|segment| segment.contains(['{', '}', '*'])) {
-            if !segment.starts_with('{') || segment.find('}') != Some(segment.len() - 1) || segment.contains(['=', '*', ':']) {
+            if !segment.starts_with('{')
+                || segment.find('}') != Some(segment.len() - 1)
+                || segment.contains(['=', '*', ':'])
+            {
                 bail!("`{segment}`: a parameter fills its segment, without verb or pattern");
             }
         }
@@ -193,7 +198,8 @@ impl Contract {
         match body {
             "" => Ok(Body::None),
             "*" => {
-                let is_member = |field: &FieldDescriptor| !path_fields.contains(field) && !self.rules(field).is_hidden;
+                let is_member =
+                    |field: &FieldDescriptor| !path_fields.contains(field) && !self.rules(field).is_hidden;
                 Ok(Body::Fields(fields.filter(is_member).collect()))
             }
             name => {
@@ -233,8 +239,11 @@ impl Contract {
     fn check_clashes(&self) -> Result<()> {
         let mut seen = BTreeMap::new();
         for route in &self.routes {
-            let shape: Vec<&str> =
-                route.path.split('/').map(|segment| if segment.starts_with('{') { "{}" } else { segment }).collect();
+            let shape: Vec<&str> = route
+                .path
+                .split('/')
+                .map(|segment| if segment.starts_with('{') { "{}" } else { segment })
+                .collect();
             if let Some(other) = seen.insert((route.verb, shape.join("/")), route.method.full_name()) {
                 bail!("{} and {other} have the same path `{}`", route.method.full_name(), route.path);
             }

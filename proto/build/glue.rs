@@ -81,7 +81,8 @@ pub(crate) fn service_name(package: &str) -> &str {
 }
 
 fn services(out: &mut String, contract: &Contract) {
-    let names: Vec<&str> = contract.services.iter().map(|service| service_name(service.package_name())).collect();
+    let names: Vec<&str> =
+        contract.services.iter().map(|service| service_name(service.package_name())).collect();
     let _ = writeln!(
         out,
         "/// The services of the contract.\n\

@@ -3,8 +3,8 @@
 use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind};
 
 const KEYWORDS: [&str; 16] = [
-    "as", "box", "enum", "final", "fn", "for", "in", "loop", "match", "mod", "move", "ref", "static", "type", "use",
-    "where",
+    "as", "box", "enum", "final", "fn", "for", "in", "loop", "match", "mod", "move", "ref", "static", "type",
+    "use", "where",
 ];
 
 /// `vitrina.users.v1.User` → `crate::users::v1::User`.

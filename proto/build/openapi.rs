@@ -54,10 +54,9 @@ pub(crate) fn write(contract: &Contract) -> Result<String> {
 
 /// Parameters are named in camelCase outside.
 fn public_path(route: &Route) -> String {
-    route
-        .path_fields
-        .iter()
-        .fold(route.path.clone(), |path, field| path.replace(&format!("{{{}}}", field.name()), &format!("{{{}}}", field.json_name())))
+    route.path_fields.iter().fold(route.path.clone(), |path, field| {
+        path.replace(&format!("{{{}}}", field.name()), &format!("{{{}}}", field.json_name()))
+    })
 }
 
 fn operation(schemas: &mut Schemas<'_>, route: &Route) -> Result<Value> {
@@ -91,7 +90,8 @@ fn parameters(schemas: &mut Schemas<'_>, route: &Route) -> Result<Vec<Value>> {
         let mut schema = schemas.field(field)?;
         let text = schema.as_object_mut().and_then(|schema| schema.remove("description"));
         let is_required = place == "path" || schemas.is_required(field);
-        let parameter = json!({"name": field.json_name(), "in": place, "required": is_required, "schema": schema});
+        let parameter =
+            json!({"name": field.json_name(), "in": place, "required": is_required, "schema": schema});
         out.push(with_text(parameter, text.and_then(|text| text.as_str().map(str::to_owned))));
     }
     let header = |name: &str, is_required: bool, text: &str| {
@@ -109,9 +109,7 @@ fn parameters(schemas: &mut Schemas<'_>, route: &Route) -> Result<Vec<Value>> {
 }
 
 fn body(schemas: &mut Schemas<'_>, route: &Route) -> Result<Option<Value>> {
-    let json_body = |schema: Value, is_required: bool| {
-        json!({"required": is_required, "content": {"application/json": {"schema": schema}}})
-    };
+    let json_body = |schema: Value, is_required: bool| json!({"required": is_required, "content": {"application/json": {"schema": schema}}});
     Ok(match &route.body {
         Body::None => None,
         Body::Fields(fields) if fields.is_empty() => None,

@@ -67,7 +67,9 @@ impl Cache {
             bail!("`cache.max_age_s` must be 1 to 31,536,000");
         }
         let tags = match value(message, "tags") {
-            Some(Value::List(tags)) => tags.iter().filter_map(|tag| tag.as_str().map(str::to_owned)).collect(),
+            Some(Value::List(tags)) => {
+                tags.iter().filter_map(|tag| tag.as_str().map(str::to_owned)).collect()
+            }
             _ => Vec::new(),
         };
         Ok(Self {
@@ -92,7 +94,10 @@ pub(crate) fn placeholders(template: &str) -> Result<Vec<String>> {
 }
 
 fn value(message: &DynamicMessage, name: &str) -> Option<Value> {
-    message.has_field_by_name(name).then(|| message.get_field_by_name(name).map(|value| value.into_owned())).flatten()
+    message
+        .has_field_by_name(name)
+        .then(|| message.get_field_by_name(name).map(|value| value.into_owned()))
+        .flatten()
 }
 
 fn number(message: &DynamicMessage, name: &str) -> Option<u32> {

@@ -136,7 +136,9 @@ impl<'a> Schemas<'a> {
             Kind::Bool => json!({"type": "boolean"}),
             Kind::Double | Kind::Float => json!({"type": "number"}),
             Kind::Bytes => json!({"type": "string", "format": "byte"}),
-            Kind::Uint32 | Kind::Fixed32 => json!({"type": "integer", "format": "int64", "minimum": 0, "maximum": u32::MAX}),
+            Kind::Uint32 | Kind::Fixed32 => {
+                json!({"type": "integer", "format": "int64", "minimum": 0, "maximum": u32::MAX})
+            }
             Kind::Uint64 | Kind::Fixed64 => json!({"type": "integer", "format": "int64", "minimum": 0}),
             Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => json!({"type": "integer", "format": "int64"}),
             Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => json!({"type": "integer", "format": "int32"}),
@@ -152,7 +154,12 @@ impl<'a> Schemas<'a> {
         Ok(json!({"$ref": format!("#/components/schemas/{name}")}))
     }
 
-    fn claim(&mut self, name: &str, full_name: &str, make: impl FnOnce(&mut Self) -> Result<Value>) -> Result<()> {
+    fn claim(
+        &mut self,
+        name: &str,
+        full_name: &str,
+        make: impl FnOnce(&mut Self) -> Result<Value>,
+    ) -> Result<()> {
         match self.done.get(name) {
             Some((owner, _)) if owner == full_name => return Ok(()),
             Some((owner, _)) => bail!("{full_name} and {owner} have the same name in the OpenAPI document"),

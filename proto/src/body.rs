@@ -26,7 +26,11 @@ impl Faults {
     /// Reads a message from a JSON object; no body at all is the empty object. Gives the fields sent as `null` too.
     ///
     /// With a fault noted the message is the default one.
-    pub(crate) fn body<T: DeserializeOwned + Default>(&mut self, body: &[u8], members: &[Member]) -> (T, Vec<String>) {
+    pub(crate) fn body<T: DeserializeOwned + Default>(
+        &mut self,
+        body: &[u8],
+        members: &[Member],
+    ) -> (T, Vec<String>) {
         if body.iter().all(u8::is_ascii_whitespace) {
             return (T::default(), Vec::new());
         }

@@ -78,7 +78,8 @@ fn events<M: Serialize + Send + 'static>(response: Response<Streaming<M>>) -> Re
 }
 
 fn json<M: Serialize>(message: &M) -> Result<Bytes, Status> {
-    let text = serde_json::to_vec(message).map_err(|fault| Status::internal(format!("a reply has no JSON form: {fault}")))?;
+    let text = serde_json::to_vec(message)
+        .map_err(|fault| Status::internal(format!("a reply has no JSON form: {fault}")))?;
     Ok(Bytes::from(text))
 }
 

@@ -66,7 +66,13 @@ impl Faults {
         Err(Status::with_error_details(Code::InvalidArgument, "the request has wrong fields", details))
     }
 
-    fn put<V, S: Slot<V>>(&mut self, name: &str, text: &str, parse: fn(&str) -> Result<V, String>, slot: &mut S) {
+    fn put<V, S: Slot<V>>(
+        &mut self,
+        name: &str,
+        text: &str,
+        parse: fn(&str) -> Result<V, String>,
+        slot: &mut S,
+    ) {
         match parse(text) {
             Ok(value) => slot.put(value),
             Err(detail) => self.add(name, "invalid", &detail),

@@ -56,7 +56,10 @@ pub(crate) fn put_one<E: JsonNames, S: Serializer>(number: &i32, out: S) -> Resu
     out.serialize_str(E::name_of(*number).unwrap_or_default())
 }
 
-pub(crate) fn put_option<E: JsonNames, S: Serializer>(number: &Option<i32>, out: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn put_option<E: JsonNames, S: Serializer>(
+    number: &Option<i32>,
+    out: S,
+) -> Result<S::Ok, S::Error> {
     match number.and_then(E::name_of) {
         Some(name) => out.serialize_str(name),
         None => out.serialize_none(),
@@ -71,7 +74,9 @@ pub(crate) fn take_one<'de, E: JsonNames, D: Deserializer<'de>>(input: D) -> Res
     Ok(take_option::<E, D>(input)?.unwrap_or_default())
 }
 
-pub(crate) fn take_option<'de, E: JsonNames, D: Deserializer<'de>>(input: D) -> Result<Option<i32>, D::Error> {
+pub(crate) fn take_option<'de, E: JsonNames, D: Deserializer<'de>>(
+    input: D,
+) -> Result<Option<i32>, D::Error> {
     let name: Option<String> = take(input)?;
     name.map(|name| E::number_of(&name).map_err(D::Error::custom)).transpose()
 }

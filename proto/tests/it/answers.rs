@@ -2,9 +2,9 @@
 
 use prost::Message;
 use serde_json::{Value, json};
-use vitrina_proto::common::v1::{Empty, Money};
 use tokio_stream::StreamExt;
 use tonic::metadata::MetadataMap;
+use vitrina_proto::common::v1::{Empty, Money};
 use vitrina_proto::orders::v1::{Cart, Order, OrderMove, OrderState};
 use vitrina_proto::products::v1::Product;
 use vitrina_proto::publications::v1::{PaymentMethod, Publication, PublicationStatus};
@@ -30,7 +30,10 @@ fn names_are_camel_case_and_times_end_in_z() {
 
 #[test]
 fn plain_values_and_lists_are_shown_even_when_they_are_empty() {
-    check_json(&User::default(), &[("emailVerified", json!(false)), ("version", json!(0)), ("avatar", Value::Null)]);
+    check_json(
+        &User::default(),
+        &[("emailVerified", json!(false)), ("version", json!(0)), ("avatar", Value::Null)],
+    );
     check_json(&Order::default(), &[("lines", json!([])), ("buyerId", Value::Null)]);
     check_json(&HomePage::default(), &[("newest", json!([])), ("degraded", Value::Null)]);
 }
@@ -48,7 +51,8 @@ fn enum_values_are_short_and_what_is_unknown_is_left_out() {
     check_json(&Order { state, ..Order::default() }, &[("state", json!("AWAITING_PAYMENT"))]);
     check_json(&Order { state: 99, ..Order::default() }, &[("state", Value::Null)]);
     let payment_methods = vec![PaymentMethod::Manual.into(), 99];
-    let publication = Publication { payment_methods, status: PublicationStatus::Draft.into(), ..Publication::default() };
+    let publication =
+        Publication { payment_methods, status: PublicationStatus::Draft.into(), ..Publication::default() };
     check_json(&publication, &[("paymentMethods", json!(["MANUAL"])), ("status", json!("DRAFT"))]);
 }
 
@@ -62,7 +66,11 @@ fn a_time_is_the_well_known_message_on_the_wire() {
 #[tokio::test]
 async fn an_answer_carries_its_version_and_the_metadata_of_the_service() {
     let stub = Stub::answering(&Cart { version: 7, ..Cart::default() });
-    let reply = call(&stub, "vitrina.orders.v1.Orders/GetCart", Input { path: &[("id", "car_1")], ..Input::default() });
+    let reply = call(
+        &stub,
+        "vitrina.orders.v1.Orders/GetCart",
+        Input { path: &[("id", "car_1")], ..Input::default() },
+    );
     let reply = reply.await.unwrap();
     assert_eq!(reply.version, Some(7));
     assert_eq!(reply.metadata.get("x-vitrina-version").unwrap(), "7");
@@ -79,11 +87,13 @@ async fn an_answer_without_content_has_no_body() {
 
 #[tokio::test]
 async fn events_are_json_objects() {
-    let stub = Stub::answering(&OrderMove { state: OrderState::Paid.into(), by: "provider".into(), at: None });
+    let stub =
+        Stub::answering(&OrderMove { state: OrderState::Paid.into(), by: "provider".into(), at: None });
     let route = route("vitrina.orders.v1.Orders/WatchOrder");
     let input = Input { path: &[("id", "ord_1")], ..Input::default() };
     let events = watch(route, &Clients::new(|_| stub.clone()), input, MetadataMap::new()).await.unwrap();
     let events: Vec<_> = events.stream.collect().await;
-    let shown: Vec<Value> = events.into_iter().map(|event| serde_json::from_slice(&event.unwrap()).unwrap()).collect();
+    let shown: Vec<Value> =
+        events.into_iter().map(|event| serde_json::from_slice(&event.unwrap()).unwrap()).collect();
     assert_eq!(shown, [json!({"state": "PAID", "by": "provider"})]);
 }

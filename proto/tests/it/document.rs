@@ -13,13 +13,17 @@ fn the_copy_in_the_repository_is_current() {
         std::fs::write(&path, vitrina_proto::openapi()).unwrap();
     }
     let copy = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(copy == vitrina_proto::openapi(), "openapi.json is old: run `UPDATE=1 cargo test -p vitrina-proto`");
+    assert!(
+        copy == vitrina_proto::openapi(),
+        "openapi.json is old: run `UPDATE=1 cargo test -p vitrina-proto`"
+    );
 }
 
 #[test]
 fn every_route_is_described() {
     let document: Value = serde_json::from_str(vitrina_proto::openapi()).unwrap();
-    let described: usize = document["paths"].as_object().unwrap().values().map(|path| path.as_object().unwrap().len()).sum();
+    let described: usize =
+        document["paths"].as_object().unwrap().values().map(|path| path.as_object().unwrap().len()).sum();
     assert_eq!(described, ROUTES.len());
     for (path, operations) in document["paths"].as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {
@@ -45,9 +49,13 @@ fn hidden_fields_are_not_described() {
 #[test]
 fn required_fields_are_told() {
     let document: Value = serde_json::from_str(vitrina_proto::openapi()).unwrap();
-    let login = &document["paths"]["/v1/auth/login"]["post"]["requestBody"]["content"]["application/json"]["schema"];
+    let login =
+        &document["paths"]["/v1/auth/login"]["post"]["requestBody"]["content"]["application/json"]["schema"];
     assert_eq!(login["required"], serde_json::json!(["login", "password"]));
-    assert_eq!(document["paths"]["/v1/me/wishlist/{publicationId}"]["put"]["parameters"][0]["name"], "publicationId");
+    assert_eq!(
+        document["paths"]["/v1/me/wishlist/{publicationId}"]["put"]["parameters"][0]["name"],
+        "publicationId"
+    );
 }
 
 #[test]

@@ -71,7 +71,8 @@ fn an_rpc_without_annotation_is_no_route() {
 #[test]
 fn mistakes_in_annotations_fail_the_build() {
     let get = |path: &str| format!("option (google.api.http) = {{get: \"{path}\"}};");
-    let with = |path: &str, route: &str| format!("{} option (vitrina.options.v1.route) = {{{route}}};", get(path));
+    let with =
+        |path: &str, route: &str| format!("{} option (vitrina.options.v1.route) = {{{route}}};", get(path));
     let ok = "auth: AUTH_PUBLIC rate_class: RATE_CLASS_READ";
     check_refused(&with("/v1/{nothing}", ok), "", "names no field");
     check_refused(&with("/v1/{id}:verb", ok), "string id = 1;", "without verb");
@@ -86,7 +87,11 @@ fn mistakes_in_annotations_fail_the_build() {
     check_refused(&with("/v1", &format!("{ok} success_status: 404")), "", "success_status");
     check_refused(&with("/v1", &format!("{ok} kind: KIND_EVENTS")), "", "go together");
     check_refused(&with("/v1", &format!("{ok} kind: KIND_CSV")), "", "no field of type bytes");
-    check_refused(&with("/v1", &format!("{ok} cache: {{max_age_s: 5 tags: \"lamp:{{id}}\"}}")), "", "no path or query");
+    check_refused(
+        &with("/v1", &format!("{ok} cache: {{max_age_s: 5 tags: \"lamp:{{id}}\"}}")),
+        "",
+        "no path or query",
+    );
     check_refused(&with("/v1", ok), "bytes raw = 1;", "no query parameter");
     check_refused(&get("/v1"), "", "no (vitrina.options.v1.route)");
     check_refused(ROUTE, "", "no path");

@@ -32,7 +32,9 @@ async fn check_refused(rpc: &str, input: Input<'_>, expected: &[(&str, &str)]) {
     let violations = &details.bad_request().expect("wrong fields are named").field_violations;
     let told: Vec<_> = violations
         .iter()
-        .map(|violation| (violation.field.as_str(), violation.description.split(':').next().unwrap_or_default()))
+        .map(|violation| {
+            (violation.field.as_str(), violation.description.split(':').next().unwrap_or_default())
+        })
         .collect();
     assert_eq!(told, expected, "{violations:?}");
     assert_eq!(details.error_info().expect("a reason").reason, "invalid_input");
@@ -45,7 +47,8 @@ async fn check_body_refused(rpc: &str, body: &str, expected: &[(&str, &str)]) {
 
 #[tokio::test]
 async fn a_body_becomes_the_request() {
-    let body = br#"{"name":"Lamp","condition":"USED","category":"home","price":{"minor":598000,"currency":"ARS"},
+    let body =
+        br#"{"name":"Lamp","condition":"USED","category":"home","price":{"minor":598000,"currency":"ARS"},
         "attributes":{"colour":"red"},"stock":{"onHand":3},"brand":null}"#;
     let request: CreateProductRequest = sent(CREATE, Input { body, ..Input::default() }).await;
     assert_eq!(request.condition(), Condition::Used);
@@ -87,7 +90,8 @@ async fn a_wrong_value_is_named_by_its_path() {
 
 #[tokio::test]
 async fn a_body_that_is_no_single_object_is_refused() {
-    for body in ["{", "[]", "7", "null", r#""text""#, r#"{"name":"x"} {}"#, r#"{"name":"x"}]"#, "\u{feff}{}"] {
+    for body in ["{", "[]", "7", "null", r#""text""#, r#"{"name":"x"} {}"#, r#"{"name":"x"}]"#, "\u{feff}{}"]
+    {
         check_body_refused(CREATE, body, &[("body", "invalid")]).await;
     }
     let deep = format!("{{\"name\":{}", "[".repeat(100_000));
@@ -111,7 +115,8 @@ async fn null_in_a_patch_clears_and_absence_keeps() {
     assert_eq!((request.phone, request.street), (None, None));
 
     let input = Input { path, query: "", body: br#"{"tags":null}"# };
-    let request: UpdatePublicationRequest = sent("vitrina.publications.v1.Publications/UpdatePublication", input).await;
+    let request: UpdatePublicationRequest =
+        sent("vitrina.publications.v1.Publications/UpdatePublication", input).await;
     assert_eq!(request.clear, ["tags"]);
 }
 
@@ -151,7 +156,10 @@ async fn path_parameters_are_decoded() {
 async fn bytes_reach_the_request_as_they_came() {
     let input = Input { query: "stock=3&ignoreUnknown=true", body: b"sku,title\n", path: &[] };
     let request: ImportProductsRequest = sent("vitrina.products.v1.Products/ImportProducts", input).await;
-    assert_eq!((request.csv.as_slice(), request.stock, request.ignore_unknown), (&b"sku,title\n"[..], Some(3), true));
+    assert_eq!(
+        (request.csv.as_slice(), request.stock, request.ignore_unknown),
+        (&b"sku,title\n"[..], Some(3), true)
+    );
     let input = Input { body: b"{not json", ..Input::default() };
     let request: PaymentNotification = sent("vitrina.orders.v1.Orders/ReceivePayment", input).await;
     assert_eq!(request.body, b"{not json");

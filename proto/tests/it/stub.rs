@@ -48,7 +48,11 @@ impl tower::Service<http::Request<Body>> for Stub {
         Box::pin(async move {
             let (head, body) = request.into_parts();
             let body = body.collect().await.expect("a body in memory").to_bytes();
-            this.seen.lock().expect("no test panics with the lock").push((head.uri.path().to_owned(), head.headers, body));
+            this.seen.lock().expect("no test panics with the lock").push((
+                head.uri.path().to_owned(),
+                head.headers,
+                body,
+            ));
             let trailers = http::HeaderMap::from_iter([(
                 http::HeaderName::from_static("grpc-status"),
                 http::HeaderValue::from_static("0"),
