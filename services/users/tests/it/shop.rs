@@ -75,7 +75,7 @@ impl Shop {
         loop {
             let delivery = self.events.next().await.unwrap();
             let message = delivery.message.clone();
-            delivery.ack().await;
+            delivery.ack().await.unwrap();
             if message.topic == topic {
                 return message;
             }
