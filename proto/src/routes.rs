@@ -69,7 +69,7 @@ pub enum Body {
     Json,
     /// Bytes that become a field of the request as they are.
     Bytes,
-    /// Bytes that [`call`](crate::call) does not carry: the edge hands them on by itself.
+    /// Bytes that [`call`](fn@crate::call) does not carry: the edge hands them on by itself.
     Stream,
 }
 
