@@ -61,7 +61,15 @@ impl<T> Call<T> {
 
     /// A call without metadata, for tests and for work that a service gives itself.
     pub fn new(caller: Caller, request: T, now_ms: u64) -> Call<T> {
-        Call { caller, request, idempotency_key: None, if_match: None, now_ms, language: None, request_id: None }
+        Call {
+            caller,
+            request,
+            idempotency_key: None,
+            if_match: None,
+            now_ms,
+            language: None,
+            request_id: None,
+        }
     }
 
     /// Sets the idempotency key.
@@ -88,7 +96,11 @@ impl<T> Call<T> {
     /// # Errors
     /// [`Fault::version_mismatch`].
     pub fn check_version(&self, current: u64) -> Result<(), Fault> {
-        if self.if_match.is_none_or(|wanted| wanted == current) { Ok(()) } else { Err(Fault::version_mismatch()) }
+        if self.if_match.is_none_or(|wanted| wanted == current) {
+            Ok(())
+        } else {
+            Err(Fault::version_mismatch())
+        }
     }
 }
 
@@ -136,14 +148,18 @@ impl<T> Answer<T> {
 ///
 /// # Errors
 /// The fault of the error, as a status.
-pub fn respond<T, E: IntoFault + Error>(result: Result<Answer<T>, E>) -> Result<tonic::Response<T>, tonic::Status> {
+pub fn respond<T, E: IntoFault + Error>(
+    result: Result<Answer<T>, E>,
+) -> Result<tonic::Response<T>, tonic::Status> {
     match result {
         Ok(answer) => Ok(answer.into_response()),
         Err(error) => {
             let fault = error.fault();
             match fault.code {
                 Code::Internal => tracing::error!(error = chain(&error), "an rpc failed by a defect"),
-                Code::Unavailable => tracing::warn!(error = chain(&error), reason = %fault.reason, "an rpc could not be served"),
+                Code::Unavailable => {
+                    tracing::warn!(error = chain(&error), reason = %fault.reason, "an rpc could not be served")
+                }
                 _ => tracing::debug!(error = chain(&error), reason = %fault.reason, "an rpc was refused"),
             }
             Err(fault.into())
@@ -176,7 +192,10 @@ fn joined(tags: &[String]) -> String {
     let mut text = String::new();
     for tag in tags {
         if text.len() + tag.len() + 1 > CHANGED_BYTES_MAX {
-            tracing::error!(tags = tags.len(), "too many tags for one answer; caches stay stale until their time is over");
+            tracing::error!(
+                tags = tags.len(),
+                "too many tags for one answer; caches stay stale until their time is over"
+            );
             break;
         }
         if !text.is_empty() {

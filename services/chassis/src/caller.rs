@@ -180,7 +180,11 @@ impl Caller {
     /// Unauthenticated without a user, forbidden for one who is no seller.
     pub fn require_seller(&self) -> Result<UserId, Fault> {
         let user_id = self.require_user()?;
-        if self.is_seller() { Ok(user_id) } else { Err(Fault::forbidden("not_a_seller", "only sellers may do this")) }
+        if self.is_seller() {
+            Ok(user_id)
+        } else {
+            Err(Fault::forbidden("not_a_seller", "only sellers may do this"))
+        }
     }
 
     /// The admin who calls.
@@ -189,7 +193,11 @@ impl Caller {
     /// Unauthenticated without a user, forbidden for one who is no admin.
     pub fn require_admin(&self) -> Result<UserId, Fault> {
         let user_id = self.require_user()?;
-        if self.is_admin() { Ok(user_id) } else { Err(Fault::forbidden("not_an_admin", "only admins may do this")) }
+        if self.is_admin() {
+            Ok(user_id)
+        } else {
+            Err(Fault::forbidden("not_an_admin", "only admins may do this"))
+        }
     }
 
     /// Whose idempotency keys these are, so that two callers cannot meet under one key.
@@ -197,7 +205,9 @@ impl Caller {
         match (&self.kind, &self.cart_token) {
             (CallerKind::User { user_id, .. }, _) => user_id.to_string(),
             (CallerKind::System, _) => "system".to_owned(),
-            (CallerKind::Anonymous, Some(token)) => format!("cart:{}", token.chars().take(128).collect::<String>()),
+            (CallerKind::Anonymous, Some(token)) => {
+                format!("cart:{}", token.chars().take(128).collect::<String>())
+            }
             (CallerKind::Anonymous, None) => "anonymous".to_owned(),
         }
     }
@@ -215,7 +225,8 @@ mod tests {
     #[test]
     fn a_caller_reads_back_from_the_metadata() {
         let user_id = UserId::generate();
-        let with_session = CallerKind::User { user_id, is_seller: true, is_admin: true, session_id: Some("s1".into()) };
+        let with_session =
+            CallerKind::User { user_id, is_seller: true, is_admin: true, session_id: Some("s1".into()) };
         for caller in [
             Caller::anonymous(),
             Caller::system(),

@@ -51,7 +51,12 @@ impl Fields {
     }
 
     /// A number, or anything else that is ordered, between two ends that both count.
-    pub fn range<T: PartialOrd + Display>(&mut self, field: &str, value: T, range: RangeInclusive<T>) -> &mut Self {
+    pub fn range<T: PartialOrd + Display>(
+        &mut self,
+        field: &str,
+        value: T,
+        range: RangeInclusive<T>,
+    ) -> &mut Self {
         if range.contains(&value) {
             return self;
         }
@@ -140,13 +145,17 @@ mod tests {
         fields.parse::<u8>("floor", "");
         fields.text("fine", "line\nbreak", 1..=20).count("items", 3, 1..=3);
         let fault = fields.finish().unwrap_err();
-        let named: Vec<_> = fault.fields.iter().map(|wrong| (wrong.field.as_str(), wrong.code.as_ref())).collect();
-        assert_eq!(named, [
-            ("name", "required"),
-            ("note", "too_long"),
-            ("age", "out_of_range"),
-            ("address.geo[1].lat", "malformed"),
-            ("floor", "required"),
-        ]);
+        let named: Vec<_> =
+            fault.fields.iter().map(|wrong| (wrong.field.as_str(), wrong.code.as_ref())).collect();
+        assert_eq!(
+            named,
+            [
+                ("name", "required"),
+                ("note", "too_long"),
+                ("age", "out_of_range"),
+                ("address.geo[1].lat", "malformed"),
+                ("floor", "required"),
+            ]
+        );
     }
 }

@@ -17,7 +17,12 @@ pub(crate) const ID_HEADER: &str = "x-vitrina-message-id";
 pub fn event<P: prost::Message>(topic: &str, key: &str, payload: &P) -> OutboxMessage {
     let mut headers = vec![(ID_HEADER.to_owned(), uuid::Uuid::now_v7().to_string())];
     vitrina_otel::propagate::inject_message(&mut headers);
-    OutboxMessage { topic: topic.to_owned(), key: key.to_owned(), payload: Bytes::from(payload.encode_to_vec()), headers }
+    OutboxMessage {
+        topic: topic.to_owned(),
+        key: key.to_owned(),
+        payload: Bytes::from(payload.encode_to_vec()),
+        headers,
+    }
 }
 
 /// Reads the payload of a message.
@@ -25,6 +30,7 @@ pub fn event<P: prost::Message>(topic: &str, key: &str, payload: &P) -> OutboxMe
 /// # Errors
 /// A fault of [`Code::InvalidInput`], on which the inbox parks the message as a dead letter.
 pub fn decode<P: prost::Message + Default>(message: &Message) -> Result<P, Fault> {
-    P::decode(message.payload.clone())
-        .map_err(|error| Fault::new(Code::InvalidInput, "undecodable", format!("the payload does not decode: {error}")))
+    P::decode(message.payload.clone()).map_err(|error| {
+        Fault::new(Code::InvalidInput, "undecodable", format!("the payload does not decode: {error}"))
+    })
 }

@@ -148,7 +148,11 @@ impl Code {
 
 impl FieldError {
     /// A wrong field.
-    pub fn new(field: impl Into<String>, code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> FieldError {
+    pub fn new(
+        field: impl Into<String>,
+        code: impl Into<Cow<'static, str>>,
+        detail: impl Into<String>,
+    ) -> FieldError {
         FieldError { field: field.into(), code: code.into(), detail: detail.into() }
     }
 }
@@ -254,10 +258,15 @@ impl IntoFault for vitrina_storage::Error {
     fn fault(&self) -> Fault {
         use vitrina_storage::Error;
         match self {
-            Error::Conflict => Fault::conflict("contended", "somebody else changed it at the same moment").retry_after_ms(RETRY_AFTER_MS),
-            Error::TooLarge { .. } => Fault::new(Code::InvalidInput, "too_large", "the request is too large to be kept"),
+            Error::Conflict => Fault::conflict("contended", "somebody else changed it at the same moment")
+                .retry_after_ms(RETRY_AFTER_MS),
+            Error::TooLarge { .. } => {
+                Fault::new(Code::InvalidInput, "too_large", "the request is too large to be kept")
+            }
             Error::ReadOnly { .. } => Fault::unavailable("read_only", "nothing can be written at the moment"),
-            Error::Io { .. } | Error::Closed => Fault::unavailable("store_unavailable", "the data cannot be reached at the moment"),
+            Error::Io { .. } | Error::Closed => {
+                Fault::unavailable("store_unavailable", "the data cannot be reached at the moment")
+            }
             // Damage of the store: a person must look, and no retry helps. The enum is open, so a new kind lands here too.
             _ => Fault::internal(),
         }

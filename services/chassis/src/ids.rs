@@ -4,7 +4,10 @@
 //! kind is a type of its own, made by [`id_type!`](crate::id_type).
 
 #[doc(hidden)]
-pub use {uuid::Uuid, vitrina_storage::{Id16, Key, KeyError}};
+pub use {
+    uuid::Uuid,
+    vitrina_storage::{Id16, Key, KeyError},
+};
 
 /// Why a text is not an id of the wanted kind.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -131,7 +134,15 @@ mod tests {
     #[test]
     fn another_spelling_is_refused() {
         let text = UserId::at(1 << 44).to_string();
-        for bad in ["", "usr_", "usr_zz", &text[4..], &text.replace("usr_", "prd_"), &text.to_uppercase(), &format!("{text}0")] {
+        for bad in [
+            "",
+            "usr_",
+            "usr_zz",
+            &text[4..],
+            &text.replace("usr_", "prd_"),
+            &text.to_uppercase(),
+            &format!("{text}0"),
+        ] {
             assert!(bad.parse::<UserId>().is_err(), "{bad}");
         }
     }

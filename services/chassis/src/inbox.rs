@@ -72,7 +72,11 @@ pub(crate) async fn run(ctx: Context, inbox: Inbox, listening: CancellationToken
             }
             Err(error) => {
                 failures += 1;
-                tracing::warn!(queue = inbox.queue.name, error = chain(&error), "the queue cannot be consumed");
+                tracing::warn!(
+                    queue = inbox.queue.name,
+                    error = chain(&error),
+                    "the queue cannot be consumed"
+                );
             }
         }
         // The consumer reconnects by itself; it ends only when the broker was closed, which is no reason to spin.
@@ -133,12 +137,23 @@ async fn deliver(ctx: &Context, inbox: &Inbox, delivery: Delivery) {
             delivery.ack().await
         }
         Outcome::Later(cause) => {
-            tracing::warn!(queue, message_id = delivery.message.id, attempt = delivery.attempt, cause, "a message is put off");
+            tracing::warn!(
+                queue,
+                message_id = delivery.message.id,
+                attempt = delivery.attempt,
+                cause,
+                "a message is put off"
+            );
             telemetry::consumed(queue, "later");
             delivery.retry_later(&cause).await
         }
         Outcome::Dead(cause) => {
-            tracing::error!(queue, message_id = delivery.message.id, cause, "a message is parked as a dead letter");
+            tracing::error!(
+                queue,
+                message_id = delivery.message.id,
+                cause,
+                "a message is parked as a dead letter"
+            );
             telemetry::consumed(queue, "dead");
             delivery.dead(&cause).await
         }

@@ -155,7 +155,9 @@ impl Running {
                     }
                 })
             });
-            if let Err(error) = server.serve_with_incoming_shutdown(rpc, incoming, stop.cancelled_owned()).await {
+            if let Err(error) =
+                server.serve_with_incoming_shutdown(rpc, incoming, stop.cancelled_owned()).await
+            {
                 tracing::error!(service = name, error = chain(&error), "the server ended");
             }
         });
@@ -179,7 +181,11 @@ impl Running {
         };
         // Half of the time at most, so that some is left for the relay.
         if tokio::time::timeout(limit / 2, finished).await.is_err() {
-            tracing::warn!(service = self.name, in_flight = self.rpc.in_flight(), "work is cut off by the end of the time");
+            tracing::warn!(
+                service = self.name,
+                in_flight = self.rpc.in_flight(),
+                "work is cut off by the end of the time"
+            );
         }
         let calls_left = self.rpc.in_flight();
         self.relay.stop.cancel();
@@ -218,7 +224,12 @@ impl Loops {
 }
 
 /// Says so when a task of the service ends before it was told to: nobody else would notice.
-async fn watched(service: &'static str, task: &'static str, run: impl Future<Output = ()>, stop: CancellationToken) {
+async fn watched(
+    service: &'static str,
+    task: &'static str,
+    run: impl Future<Output = ()>,
+    stop: CancellationToken,
+) {
     run.await;
     if !stop.is_cancelled() {
         tracing::error!(service, task, "a task of the service has ended by itself");

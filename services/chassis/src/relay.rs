@@ -110,7 +110,11 @@ async fn relay_batch(ctx: &Context, service: &'static str) -> Sent {
     let mut done = done.concat();
     done.sort_unstable();
     if let Err(error) = outbox.done(&done).await {
-        tracing::error!(service, error = chain(&error), "events that were sent cannot be marked; they will be sent again");
+        tracing::error!(
+            service,
+            error = chain(&error),
+            "events that were sent cannot be marked; they will be sent again"
+        );
         return Sent::Failed;
     }
     telemetry::relayed(service, done.len() as u64);
@@ -132,7 +136,12 @@ fn by_key(rows: Vec<OutboxRow>) -> Vec<Vec<OutboxRow>> {
 }
 
 /// Sends the events of one key until one fails; gives those that were confirmed.
-async fn send_key(ctx: &Context, service: &'static str, rows: Vec<OutboxRow>, has_failed: &AtomicBool) -> Vec<u64> {
+async fn send_key(
+    ctx: &Context,
+    service: &'static str,
+    rows: Vec<OutboxRow>,
+    has_failed: &AtomicBool,
+) -> Vec<u64> {
     let mut done = Vec::with_capacity(rows.len());
     for row in rows {
         // One failure most often means that the broker is away: the other keys need not find that out one by one.
@@ -144,7 +153,12 @@ async fn send_key(ctx: &Context, service: &'static str, rows: Vec<OutboxRow>, ha
             Ok(()) => done.push(seq),
             Err(error) => {
                 if !has_failed.swap(true, Ordering::Relaxed) {
-                    tracing::warn!(service, seq, error = chain(&error), "an event was not sent; it stays in the outbox");
+                    tracing::warn!(
+                        service,
+                        seq,
+                        error = chain(&error),
+                        "an event was not sent; it stays in the outbox"
+                    );
                 }
                 break;
             }
@@ -163,7 +177,11 @@ async fn send(ctx: &Context, row: OutboxRow) -> Result<(), vitrina_broker::Error
 
 fn message(row: OutboxRow) -> Message {
     let mut message = row.message;
-    let id = message.headers.iter().position(|(name, _)| name == ID_HEADER).map(|at| message.headers.swap_remove(at).1);
+    let id = message
+        .headers
+        .iter()
+        .position(|(name, _)| name == ID_HEADER)
+        .map(|at| message.headers.swap_remove(at).1);
     Message {
         // Only an event that was not made by `event` has no id; its place in the outbox is as good within one topic.
         id: id.unwrap_or_else(|| format!("{}#{}", message.topic, row.seq)),
@@ -188,7 +206,10 @@ mod tests {
 
     #[test]
     fn the_rows_of_a_key_keep_their_order() {
-        let row = |seq, key: &str| OutboxRow { seq, message: OutboxMessage { key: key.to_owned(), ..OutboxMessage::default() } };
+        let row = |seq, key: &str| OutboxRow {
+            seq,
+            message: OutboxMessage { key: key.to_owned(), ..OutboxMessage::default() },
+        };
         let keys = by_key(vec![row(1, "a"), row(2, "b"), row(3, "a"), row(4, "c"), row(5, "b")]);
         let seqs: Vec<Vec<u64>> = keys.iter().map(|rows| rows.iter().map(|row| row.seq).collect()).collect();
         assert_eq!(seqs, [vec![1, 3], vec![2, 5], vec![4]]);

@@ -138,7 +138,12 @@ fn conclude(span: &Span, service: &'static str, rpc: &str, code: Code, started: 
     // After the conventions a server's span fails by what is the server's fault, not by what the client did wrong.
     if matches!(
         code,
-        Code::Unknown | Code::DeadlineExceeded | Code::Unimplemented | Code::Internal | Code::Unavailable | Code::DataLoss
+        Code::Unknown
+            | Code::DeadlineExceeded
+            | Code::Unimplemented
+            | Code::Internal
+            | Code::Unavailable
+            | Code::DataLoss
     ) {
         span.record("otel.status_code", field::display("ERROR"));
     }

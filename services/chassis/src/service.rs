@@ -105,7 +105,11 @@ impl Service {
     }
 
     /// Adds work of the service's own, which ends soon after its token is cancelled.
-    pub fn task<F>(mut self, name: &'static str, run: impl FnOnce(Context, CancellationToken) -> F + Send + 'static) -> Service
+    pub fn task<F>(
+        mut self,
+        name: &'static str,
+        run: impl FnOnce(Context, CancellationToken) -> F + Send + 'static,
+    ) -> Service
     where
         F: Future<Output = ()> + Send + 'static,
     {

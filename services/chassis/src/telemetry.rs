@@ -14,7 +14,8 @@ use vitrina_otel::{metrics, names, propagate};
 /// Attribute of [`names::INBOX_HANDLED`]: `done`, `later` or `dead`.
 const OUTCOME: &str = "vitrina.outcome";
 
-static RPC_DURATION: LazyLock<Histogram<f64>> = LazyLock::new(|| metrics::histogram_seconds(names::RPC_SERVER_DURATION));
+static RPC_DURATION: LazyLock<Histogram<f64>> =
+    LazyLock::new(|| metrics::histogram_seconds(names::RPC_SERVER_DURATION));
 static RELAYED: LazyLock<Counter<u64>> = LazyLock::new(|| metrics::counter(names::OUTBOX_RELAYED));
 static CONSUMED: LazyLock<Counter<u64>> = LazyLock::new(|| metrics::counter(names::INBOX_HANDLED));
 
@@ -84,7 +85,13 @@ pub(crate) fn relayed(service: &'static str, count: u64) {
 
 /// Counts a message that was settled.
 pub(crate) fn consumed(queue: &str, outcome: &'static str) {
-    CONSUMED.add(1, &[KeyValue::new(names::MESSAGING_DESTINATION_NAME, queue.to_owned()), KeyValue::new(OUTCOME, outcome)]);
+    CONSUMED.add(
+        1,
+        &[
+            KeyValue::new(names::MESSAGING_DESTINATION_NAME, queue.to_owned()),
+            KeyValue::new(OUTCOME, outcome),
+        ],
+    );
 }
 
 /// The status as gRPC spells it.

@@ -23,7 +23,8 @@ const RETRY_AFTER: Duration = Duration::from_millis(20);
 /// When the machine has no room for a temporary directory. Call it inside a tokio runtime.
 pub fn context() -> (Context, TempDir) {
     let dir = TempDir::new().expect("a temporary directory can be made");
-    let open = |name: &str| Store::open(&dir.path().join(name), Options::default()).expect("an empty store opens");
+    let open =
+        |name: &str| Store::open(&dir.path().join(name), Options::default()).expect("an empty store opens");
     let broker = vitrina_broker::embedded_with(open("broker"), Ladder(vec![RETRY_AFTER; RETRIES]));
     (Context::new(open("store"), Clock::manual(START_MS), broker), dir)
 }

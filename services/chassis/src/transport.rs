@@ -13,11 +13,8 @@ use crate::fault::Fault;
 use crate::rpc::InProcess;
 
 /// The way to a service: in the same process, or over TCP. Cheap to clone.
-///
-/// ```ignore
-/// let users = UsersClient::new(Transport::InProcess(running.in_process()));
-/// let users = UsersClient::new(Transport::Channel(Endpoint::from_static("http://users:50051").connect_lazy()));
-/// ```
+/// A generated client takes it as any other: `UsersClient::new(Transport::from(running.in_process()))`, or
+/// `UsersClient::new(Transport::from(endpoint.connect_lazy()))`.
 #[derive(Clone)]
 pub enum Transport {
     /// Called directly.
@@ -61,7 +58,9 @@ impl tower::Service<Request<Body>> for Transport {
                 Box::pin(async move {
                     match answer.await {
                         // tonic would make `cancelled` of it; in process, and by the conventions, it is the deadline.
-                        Err(error) if is_timeout(&error) => Ok(Status::from(Fault::deadline_exceeded()).into_http()),
+                        Err(error) if is_timeout(&error) => {
+                            Ok(Status::from(Fault::deadline_exceeded()).into_http())
+                        }
                         answer => answer,
                     }
                 })

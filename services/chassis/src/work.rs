@@ -166,11 +166,15 @@ fn record<M: Message>(answer: &Answer<M>, fingerprint: [u8; 32], now_ms: u64) ->
     IdempotencyRecord { fingerprint, reply: recorded.encode_to_vec().into(), created_at_ms: now_ms }
 }
 
-fn replayed<M: Message + Default>(record: &IdempotencyRecord, fingerprint: &[u8; 32]) -> Result<Answer<M>, Refused> {
+fn replayed<M: Message + Default>(
+    record: &IdempotencyRecord,
+    fingerprint: &[u8; 32],
+) -> Result<Answer<M>, Refused> {
     if record.fingerprint != *fingerprint {
         return Err(Refused::KeyReused);
     }
-    let Recorded { reply, changed, version } = Recorded::decode(record.reply.clone()).map_err(|_| Refused::BadRecord)?;
+    let Recorded { reply, changed, version } =
+        Recorded::decode(record.reply.clone()).map_err(|_| Refused::BadRecord)?;
     let reply = M::decode(reply).map_err(|_| Refused::BadRecord)?;
     Ok(Answer { reply, changed, version, is_replayed: true })
 }

@@ -15,10 +15,15 @@ use rand::rngs::OsRng;
 /// unreadable.
 pub(crate) fn load(path: &Path, store_dir: &Path) -> anyhow::Result<[u8; 32]> {
     match fs::read_to_string(path) {
-        Ok(text) => decode(text.trim()).with_context(|| format!("{} does not hold 64 hexadecimal digits", path.display())),
+        Ok(text) => decode(text.trim())
+            .with_context(|| format!("{} does not hold 64 hexadecimal digits", path.display())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             if store_dir.exists() {
-                bail!("{} is missing, but there is data in {} that needs it", path.display(), store_dir.display());
+                bail!(
+                    "{} is missing, but there is data in {} that needs it",
+                    path.display(),
+                    store_dir.display()
+                );
             }
             make(path).with_context(|| format!("cannot write {}", path.display()))
         }

@@ -9,7 +9,8 @@ use clap::{Parser, ValueEnum};
 use serde::Deserialize;
 
 /// Where a service listens when nothing is said: on this machine only.
-const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 50051);
+const LISTEN_DEFAULT: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 50051);
 /// Time to finish when told to stop: within the 30 s that container platforms give before they kill.
 const DRAIN_S_DEFAULT: u64 = 25;
 
@@ -140,7 +141,10 @@ impl Args {
             log_format: self.log_format.or(file.log_format).unwrap_or_default(),
             log: self.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
             drain_s: self.drain_s.or(file.drain_s).unwrap_or(DRAIN_S_DEFAULT),
-            master_key_file: self.master_key_file.or(file.master_key_file).unwrap_or_else(|| data.join("master.key")),
+            master_key_file: self
+                .master_key_file
+                .or(file.master_key_file)
+                .unwrap_or_else(|| data.join("master.key")),
             data,
         })
     }

@@ -3,8 +3,8 @@
 
 mod drain;
 mod events;
-mod faulty;
 mod faults;
+mod faulty;
 mod notes;
 mod transports;
 mod unit;

@@ -92,7 +92,12 @@ impl Notes {
 }
 
 pub(crate) fn inbox_queue() -> Queue {
-    Queue { name: "notes.inbox".to_owned(), topics: vec!["notes.*".to_owned()], kind: QueueKind::Durable, prefetch: 16 }
+    Queue {
+        name: "notes.inbox".to_owned(),
+        topics: vec!["notes.*".to_owned()],
+        kind: QueueKind::Durable,
+        prefetch: 16,
+    }
 }
 
 /// Puts a note and counts up how many there are of its name; tells it to others.
@@ -115,7 +120,8 @@ pub(crate) async fn put(store: &Store, call: &Call<Note>) -> Result<Answer<Count
         let version = row.map_or(1, |row| row.version + 1);
         commit.put(&NOTES, &note.name, note);
         commit.emit(event(TOPIC, &note.name, note));
-        let answer = Answer::new(Count { count: version }).changed(format!("note:{}", note.name)).version(version);
+        let answer =
+            Answer::new(Count { count: version }).changed(format!("note:{}", note.name)).version(version);
         Ok(Decision::new(commit, answer))
     })
     .await
@@ -157,7 +163,10 @@ pub(crate) async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// Calls `Put` the way a generated client does.
-pub(crate) async fn call_put<T>(transport: T, request: tonic::Request<Note>) -> Result<tonic::Response<Count>, tonic::Status>
+pub(crate) async fn call_put<T>(
+    transport: T,
+    request: tonic::Request<Note>,
+) -> Result<tonic::Response<Count>, tonic::Status>
 where
     T: tonic::client::GrpcService<Body>,
     T::Error: Into<StdError>,

@@ -36,8 +36,15 @@ async fn check_alike(requests: impl Fn() -> Vec<tonic::Request<Note>>, expected:
         for request in requests() {
             outcomes.push(match call_put(transport.clone(), request).await {
                 Ok(response) => {
-                    let get = |name: &str| response.metadata().get(name).map(|value| value.to_str().unwrap().to_owned());
-                    Ok((get("x-vitrina-changed"), get("x-vitrina-version"), get("x-vitrina-replayed"), response.into_inner()))
+                    let get = |name: &str| {
+                        response.metadata().get(name).map(|value| value.to_str().unwrap().to_owned())
+                    };
+                    Ok((
+                        get("x-vitrina-changed"),
+                        get("x-vitrina-version"),
+                        get("x-vitrina-replayed"),
+                        response.into_inner(),
+                    ))
                 }
                 Err(status) => Err((status.code(), Fault::from_status(&status))),
             });
@@ -85,7 +92,8 @@ async fn faults_with_fields_and_with_a_time_to_wait() {
 async fn a_panic_costs_one_call_only() {
     let user_id = UserId::generate();
     check_alike(|| vec![tonic::Request::new(note("panic", ""))], Some(Code::Internal)).await;
-    check_alike(|| vec![tonic::Request::new(note("panic", "")), keyed(note("a", "x"), "k", user_id)], None).await;
+    check_alike(|| vec![tonic::Request::new(note("panic", "")), keyed(note("a", "x"), "k", user_id)], None)
+        .await;
 }
 
 #[tokio::test]

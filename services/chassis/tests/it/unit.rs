@@ -74,7 +74,11 @@ async fn who_conflicts_decides_again_until_all_are_through() {
         .map(|_| {
             let store = ctx.store.clone();
             tokio::spawn(async move {
-                put(&store, &Call::new(Caller::anonymous(), note("hot", "x"), 1)).await.unwrap().version.unwrap()
+                put(&store, &Call::new(Caller::anonymous(), note("hot", "x"), 1))
+                    .await
+                    .unwrap()
+                    .version
+                    .unwrap()
             })
         })
         .collect();
@@ -94,7 +98,11 @@ async fn what_conflicts_for_ever_is_given_up() {
     let result: Result<_, Error> = vitrina_chassis::unit(&ctx.store, &call, PUT, || {
         attempts += 1;
         let mut commit = Commit::new();
-        commit.expect(&COUNTS, &"nobody".to_owned(), 7).put(&COUNTS, &"nobody".to_owned(), &Count { count: 1 });
+        commit.expect(&COUNTS, &"nobody".to_owned(), 7).put(
+            &COUNTS,
+            &"nobody".to_owned(),
+            &Count { count: 1 },
+        );
         Ok(vitrina_chassis::Decision::new(commit, vitrina_chassis::Answer::new(Count::default())))
     })
     .await;
