@@ -11,6 +11,8 @@ use tempfile::TempDir;
 
 /// A loaded machine takes long to start Erlang.
 const START_MAX: Duration = Duration::from_secs(90);
+/// A killed process ends within milliseconds; more only when the machine is loaded.
+const END_MAX: Duration = Duration::from_secs(10);
 /// Below the range of ephemeral ports, so that no outgoing connection takes one in between.
 const PORTS: std::ops::Range<u16> = 20_000..31_900;
 /// Where Debian puts the server.
@@ -22,7 +24,7 @@ const SCRIPT: &str = r#"epmd -port "$ERL_EPMD_PORT" -relaxed_command_check >/dev
 read word
 [ "$word" = keep ] || setsid sh -c 'sleep 2; rm -rf "$HOME"' &
 sleep 0.1
-kill -9 -- -$$"#;
+kill -9 0"#;
 
 /// A running server; it ends when it is dropped, or with the process.
 #[derive(Debug)]
@@ -84,6 +86,11 @@ impl RabbitServer {
             let _ = input.write_all(word.as_bytes());
         }
         let _ = child.wait();
+        // The shell is gone before the server is: its memory takes a moment to be given back.
+        let until = Instant::now() + END_MAX;
+        while self.is_ready() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 }
 

@@ -39,7 +39,13 @@ async fn rabbitmq_keeps_what_it_confirmed_and_the_consumer_comes_back() {
     let mut consumer = consume(&broker, queue()).await;
     broker.publish(message("note.made", "1")).await.unwrap();
     server.kill();
+    assert!(std::net::TcpStream::connect(("127.0.0.1", port(server.url()))).is_err(), "the server is still there");
     server.restart().await;
     let delivery = next(&mut consumer).await;
     assert_eq!(delivery.message.id, "1");
+}
+
+fn port(url: &str) -> u16 {
+    let digits = url.rsplit_once(':').unwrap().1.trim_end_matches("/%2f");
+    digits.parse().unwrap()
 }
