@@ -83,19 +83,31 @@ impl IntoFault for Error {
             Self::Refused(error) => error.fault(),
             Self::Request(fault) => fault.clone(),
             Self::Unauthenticated => Fault::unauthenticated("log in first"),
-            Self::BadLogin => Fault::new(Code::Unauthenticated, "login_failed", "the login or the password is wrong"),
-            Self::BadRefreshToken => Fault::new(Code::Unauthenticated, "refresh_token_invalid", "log in again"),
-            Self::RefreshTokenReused => {
-                Fault::new(Code::Unauthenticated, "refresh_token_reused", "the token was used before: log in again")
+            Self::BadLogin => {
+                Fault::new(Code::Unauthenticated, "login_failed", "the login or the password is wrong")
             }
-            Self::BadOneTimeToken => Fault::invalid_field("token", "token_invalid", "is wrong, used or expired: ask for a new one"),
+            Self::BadRefreshToken => {
+                Fault::new(Code::Unauthenticated, "refresh_token_invalid", "log in again")
+            }
+            Self::RefreshTokenReused => Fault::new(
+                Code::Unauthenticated,
+                "refresh_token_reused",
+                "the token was used before: log in again",
+            ),
+            Self::BadOneTimeToken => {
+                Fault::invalid_field("token", "token_invalid", "is wrong, used or expired: ask for a new one")
+            }
             Self::NotFound(what) => Fault::not_found(what),
             Self::NotSeller => Fault::forbidden("not_a_seller", "open a seller profile first"),
             Self::EmailTaken => Fault::conflict("email_taken", "an account with this e-mail address exists"),
             Self::UsernameTaken => Fault::conflict("username_taken", "an account with this username exists"),
             Self::SellerExists => Fault::conflict("seller_exists", "the seller profile exists already"),
-            Self::BankAccountExists => Fault::conflict("bank_account_exists", "this account number is listed already"),
-            Self::TooMany { what, max } => Fault::conflict("too_many", format!("there may be at most {max} {what}")),
+            Self::BankAccountExists => {
+                Fault::conflict("bank_account_exists", "this account number is listed already")
+            }
+            Self::TooMany { what, max } => {
+                Fault::conflict("too_many", format!("there may be at most {max} {what}"))
+            }
             Self::Busy => Fault::unavailable("busy", "too many people are logging in at the moment"),
             Self::Hash(_) | Self::Seal { .. } | Self::Index { .. } => Fault::internal(),
         }

@@ -36,7 +36,12 @@ pub(crate) fn user_deleted(user_id: UserId, user: &UserRow) -> OutboxMessage {
 }
 
 /// The event that asks for the mail of a purpose.
-pub(crate) fn token_requested(user_id: UserId, purpose: Purpose, token: &str, expires_at_ms: u64) -> OutboxMessage {
+pub(crate) fn token_requested(
+    user_id: UserId,
+    purpose: Purpose,
+    token: &str,
+    expires_at_ms: u64,
+) -> OutboxMessage {
     let topic = match purpose {
         Purpose::Verify => "user.verify_requested",
         Purpose::Reset => "user.password_reset_requested",
@@ -92,12 +97,16 @@ fn user_event(topic: &str, user_id: UserId, user: &UserRow) -> OutboxMessage {
 }
 
 fn ended(user_id: UserId, session_id: String, now_ms: u64) -> OutboxMessage {
-    let payload =
-        SessionEnded { user_id: user_id.to_string(), session_id, ended_at: Some(Timestamp::from_unix_ms(now_ms)) };
+    let payload = SessionEnded {
+        user_id: user_id.to_string(),
+        session_id,
+        ended_at: Some(Timestamp::from_unix_ms(now_ms)),
+    };
     event("session.ended", &payload.user_id, &payload)
 }
 
 fn wish_event(topic: &str, user_id: UserId, publication_id: PublicationId) -> OutboxMessage {
-    let payload = WishlistChanged { user_id: user_id.to_string(), publication_id: publication_id.to_string() };
+    let payload =
+        WishlistChanged { user_id: user_id.to_string(), publication_id: publication_id.to_string() };
     event(topic, &payload.user_id, &payload)
 }

@@ -25,7 +25,8 @@ use vitrina_storage::{Id16, Table};
 
 use crate::model;
 use crate::store::rows::{
-    AddressRow, BankAccountRow, BookRow, DepartedRow, DeviceRow, OneTimeRow, OwnerRow, SellerRow, SessionRow, UserRow, WishRow,
+    AddressRow, BankAccountRow, BookRow, DepartedRow, DeviceRow, OneTimeRow, OwnerRow, SellerRow, SessionRow,
+    UserRow, WishRow,
 };
 
 id_type!(
@@ -53,7 +54,8 @@ pub(crate) const ONE_TIME: Table<(UserId, u8), OneTimeRow> = Table::new(0x14, "o
 pub(crate) const SELLERS: Table<UserId, SellerRow> = Table::new(0x15, "sellers");
 pub(crate) const ADDRESSES: Table<(UserId, AddressId), AddressRow> = Table::new(0x16, "addresses");
 pub(crate) const DEVICES: Table<(UserId, String), DeviceRow> = Table::new(0x17, "devices");
-pub(crate) const BANK_ACCOUNTS: Table<(UserId, BankAccountId), BankAccountRow> = Table::new(0x18, "bank accounts");
+pub(crate) const BANK_ACCOUNTS: Table<(UserId, BankAccountId), BankAccountRow> =
+    Table::new(0x18, "bank accounts");
 pub(crate) const BANK_NUMBERS: Table<(UserId, Id16), OwnerRow> = Table::new(0x19, "bank numbers");
 pub(crate) const WISHES: Table<(UserId, PublicationId), WishRow> = Table::new(0x1A, "wishes");
 pub(crate) const BOOKS: Table<(UserId, u8), BookRow> = Table::new(0x1B, "books");

@@ -43,12 +43,13 @@ use crate::app::{App, departure};
 pub fn start(context: Context, config: Config) -> Result<Service, Error> {
     let app = Arc::new(App::new(&context, config)?);
     let sweeper = Arc::clone(&app);
-    let service = Service::new("users")
-        .grpc(UsersServer::new(Api::new(app)))
-        .task("departures", move |_context, _stop| async move {
+    let service = Service::new("users").grpc(UsersServer::new(Api::new(app))).task(
+        "departures",
+        move |_context, _stop| async move {
             if let Err(error) = departure::sweep_all(&sweeper).await {
                 tracing::warn!(%error, "leftovers of deleted accounts stay until the next start");
             }
-        });
+        },
+    );
     Ok(service)
 }

@@ -96,7 +96,11 @@ impl Email {
                 && !label.ends_with('-')
                 && label.chars().all(|c| c.is_alphanumeric() || c == '-')
         };
-        if is_local_good && domain.split('.').all(is_label_good) { Ok(Self(text.to_owned())) } else { Err(FORM) }
+        if is_local_good && domain.split('.').all(is_label_good) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(FORM)
+        }
     }
 
     /// The address as it was given.
@@ -120,7 +124,10 @@ impl Username {
             return Err(Wrong { code: "length", detail: "must have 3 to 32 characters" });
         }
         if !text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')) {
-            return Err(Wrong { code: "invalid_username", detail: "may have letters, digits, `_`, `-` and `.` only" });
+            return Err(Wrong {
+                code: "invalid_username",
+                detail: "may have letters, digits, `_`, `-` and `.` only",
+            });
         }
         Ok(Self(text.to_owned()))
     }
@@ -183,7 +190,11 @@ impl DeviceKind {
 impl Login {
     /// Tells an address from a username; a text that is neither finds no account and needs no answer of its own.
     pub(crate) fn parse(text: &str) -> Self {
-        if text.contains('@') { Self::Email(text.to_lowercase()) } else { Self::Username(text.to_ascii_lowercase()) }
+        if text.contains('@') {
+            Self::Email(text.to_lowercase())
+        } else {
+            Self::Username(text.to_ascii_lowercase())
+        }
     }
 }
 
@@ -204,7 +215,13 @@ mod tests {
 
     #[test]
     fn addresses_of_every_usual_form_are_taken() {
-        for good in ["a@b", "ana@example.com", "Ana.Maria+shop@mail.example.com.ar", "ñandú@correo.ar", "o'neil@x-y.io"] {
+        for good in [
+            "a@b",
+            "ana@example.com",
+            "Ana.Maria+shop@mail.example.com.ar",
+            "ñandú@correo.ar",
+            "o'neil@x-y.io",
+        ] {
             assert!(Email::parse(good).is_ok(), "{good}");
         }
     }
@@ -213,7 +230,20 @@ mod tests {
     fn what_is_no_address_is_refused() {
         let long_local = format!("{}@example.com", "a".repeat(65));
         let long = format!("a@{}.com", "b.".repeat(130));
-        for bad in ["", "ab", "ana", "@example.com", "ana@", "a na@example.com", "a@b@c", "ana@-x.com", "ana@x..com", "ana@ex\nample.com", &long_local, &long] {
+        for bad in [
+            "",
+            "ab",
+            "ana",
+            "@example.com",
+            "ana@",
+            "a na@example.com",
+            "a@b@c",
+            "ana@-x.com",
+            "ana@x..com",
+            "ana@ex\nample.com",
+            &long_local,
+            &long,
+        ] {
             assert!(Email::parse(bad).is_err(), "{bad}");
         }
     }

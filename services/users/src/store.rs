@@ -11,6 +11,9 @@ use crate::keys::{BOOKS, Book, DEPARTED, EMAILS, SELLERS, SESSIONS, SessionId, U
 use crate::model::Login;
 use crate::store::rows::{BookRow, OwnerRow, SellerRow, SessionRow, UserRow};
 
+/// A session that stands, led by its account.
+pub(crate) type Standing = (Row<UserRow>, Row<SessionRow>);
+
 /// A living account.
 ///
 /// # Errors
@@ -43,9 +46,15 @@ pub(crate) fn seller(store: &Store, user_id: UserId) -> Result<Option<Row<Seller
     Ok(SELLERS.get(store, &user_id)?)
 }
 
-/// A session that stands, with its account.
-pub(crate) fn session(store: &Store, user_id: UserId, session_id: SessionId) -> Result<Option<(Row<UserRow>, Row<SessionRow>)>, Error> {
-    let (Some(user), Some(session)) = (find_user(store, user_id)?, SESSIONS.get(store, &(user_id, session_id))?) else {
+/// A session, if it stands.
+pub(crate) fn session(
+    store: &Store,
+    user_id: UserId,
+    session_id: SessionId,
+) -> Result<Option<Standing>, Error> {
+    let (Some(user), Some(session)) =
+        (find_user(store, user_id)?, SESSIONS.get(store, &(user_id, session_id))?)
+    else {
         return Ok(None);
     };
     let stands = session.value.epoch == user.value.session_epoch;
@@ -53,7 +62,11 @@ pub(crate) fn session(store: &Store, user_id: UserId, session_id: SessionId) -> 
 }
 
 /// All rows of a user in a table; every list's bound is below a page's.
-pub(crate) fn all<P, V>(store: &Store, table: &Table<(UserId, P), V>, user_id: UserId) -> Result<Vec<(P, Row<V>)>, Error>
+pub(crate) fn all<P, V>(
+    store: &Store,
+    table: &Table<(UserId, P), V>,
+    user_id: UserId,
+) -> Result<Vec<(P, Row<V>)>, Error>
 where
     P: Key,
     V: prost::Message + Default,
@@ -82,14 +95,24 @@ pub(crate) fn count_in(store: &Store, commit: &mut Commit, user_id: UserId, book
 }
 
 /// Counts one row less.
-pub(crate) fn count_out(store: &Store, commit: &mut Commit, user_id: UserId, book: Book) -> Result<(), Error> {
+pub(crate) fn count_out(
+    store: &Store,
+    commit: &mut Commit,
+    user_id: UserId,
+    book: Book,
+) -> Result<(), Error> {
     let rows = expect_book(store, commit, user_id, book)?;
     commit.put(&BOOKS, &(user_id, book as u8), &BookRow { rows: rows.saturating_sub(1) });
     Ok(())
 }
 
 /// Removes a book; the commit conflicts with whoever adds to the list meanwhile.
-pub(crate) fn close_book(store: &Store, commit: &mut Commit, user_id: UserId, book: Book) -> Result<(), Error> {
+pub(crate) fn close_book(
+    store: &Store,
+    commit: &mut Commit,
+    user_id: UserId,
+    book: Book,
+) -> Result<(), Error> {
     expect_book(store, commit, user_id, book)?;
     commit.delete(&BOOKS, &(user_id, book as u8));
     Ok(())
@@ -110,6 +133,7 @@ fn expect_book(store: &Store, commit: &mut Commit, user_id: UserId, book: Book) 
 }
 
 fn owner_id(row: &OwnerRow) -> Result<UserId, Error> {
-    let bytes = row.user_id.as_slice().try_into().map_err(|_| Error::Index { table: "emails or usernames" })?;
+    let bytes =
+        row.user_id.as_slice().try_into().map_err(|_| Error::Index { table: "emails or usernames" })?;
     Ok(UserId::from_bytes(bytes))
 }

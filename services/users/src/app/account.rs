@@ -1,14 +1,17 @@
 //! The account: opened, read, changed, exported.
 
 use vitrina_chassis::{Answer, Call, Decision, unit};
-use vitrina_proto::users::v1::{ExportMeRequest, GetMeRequest, RegisterRequest, SessionReply, UpdateMeRequest, User, UserExport};
+use vitrina_proto::users::v1::{
+    ExportMeRequest, GetMeRequest, RegisterRequest, SessionReply, UpdateMeRequest, User, UserExport,
+};
 use vitrina_storage::Commit;
 
 use super::session::Seed;
 use super::{App, bank};
 use crate::error::Error;
 use crate::keys::{
-    ADDRESSES, BANK_ACCOUNTS, DEVICES, EMAILS, ONE_TIME, Purpose, SESSIONS, SessionId, USERNAMES, USERS, UserId,
+    ADDRESSES, BANK_ACCOUNTS, DEVICES, EMAILS, ONE_TIME, Purpose, SESSIONS, SessionId, USERNAMES, USERS,
+    UserId,
 };
 use crate::secret::one_time;
 use crate::store::rows::{OneTimeRow, UserRow};
@@ -19,7 +22,11 @@ use crate::{events, store, wire};
 ///
 /// The tokens are no part of the unit's answer, which is kept under the idempotency key: they are made afterwards from
 /// the session's row, so a replay gives the same ones.
-pub(crate) async fn register(app: &App, call: Call<RegisterRequest>, client: &str) -> Result<Answer<SessionReply>, Error> {
+pub(crate) async fn register(
+    app: &App,
+    call: Call<RegisterRequest>,
+    client: &str,
+) -> Result<Answer<SessionReply>, Error> {
     let form = wire::registration(&call.request)?;
     let hash = app.passwords.hash(&form.password).await?;
     let user_id = UserId::at(call.now_ms);
@@ -69,7 +76,9 @@ pub(crate) async fn update(app: &App, call: Call<UpdateMeRequest>) -> Result<Ans
             commit.delete(&ONE_TIME, &(user_id, Purpose::Reset as u8));
         }
         if user == old.value {
-            return Ok(Decision::unchanged(Answer::new(wire::user(user_id, &user)).version(user.version.into())));
+            return Ok(Decision::unchanged(
+                Answer::new(wire::user(user_id, &user)).version(user.version.into()),
+            ));
         }
         user.version += 1;
         user.updated_at_ms = call.now_ms;
@@ -96,7 +105,10 @@ pub(crate) fn export(app: &App, call: &Call<ExportMeRequest>) -> Result<Answer<U
         devices: devices.iter().map(|(token, row)| wire::device_of(token, &row.value)).collect(),
         seller: store::seller(&app.store, user_id)?.map(|row| wire::seller(user_id, &row.value)),
         bank_accounts: accounts.collect::<Result<_, _>>()?,
-        wishlist: super::wishlist::newest_first(app, user_id)?.iter().map(|(id, row)| wire::wish(*id, row)).collect(),
+        wishlist: super::wishlist::newest_first(app, user_id)?
+            .iter()
+            .map(|(id, row)| wire::wish(*id, row))
+            .collect(),
         sessions: sessions.iter().map(|(id, row)| wire::session_of(*id, &row.value)).collect(),
     }))
 }
@@ -151,7 +163,13 @@ fn new_user(form: &Registration, hash: &str, now_ms: u64) -> UserRow {
     }
 }
 
-fn decide_register(app: &App, user_id: UserId, new: (&Registration, &UserRow), seed: &Seed, token: &OneTime) -> Result<Commit, Error> {
+fn decide_register(
+    app: &App,
+    user_id: UserId,
+    new: (&Registration, &UserRow),
+    seed: &Seed,
+    token: &OneTime,
+) -> Result<Commit, Error> {
     let (form, user) = new;
     let (email, username) = (form.email.folded(), form.username.folded());
     if EMAILS.get(&app.store, &email)?.is_some() {
@@ -165,7 +183,7 @@ fn decide_register(app: &App, user_id: UserId, new: (&Registration, &UserRow), s
     commit.expect_absent(&EMAILS, &email).put(&EMAILS, &email, &owner);
     commit.expect_absent(&USERNAMES, &username).put(&USERNAMES, &username, &owner);
     commit.expect_absent(&USERS, &user_id).put(&USERS, &user_id, user);
-    app.open(&mut commit, user_id, user, seed, user.created_at_ms)?;
+    app.open(&mut commit, user_id, user, seed)?;
     commit.emit(events::user_registered(user_id, user));
     token.add(&mut commit, user_id);
     Ok(commit)

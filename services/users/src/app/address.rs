@@ -3,7 +3,8 @@
 use vitrina_chassis::{Answer, Call, Decision, unit};
 use vitrina_proto::common::v1::Empty;
 use vitrina_proto::users::v1::{
-    Address, AddressList, CreateAddressRequest, DeleteAddressRequest, ListAddressesRequest, UpdateAddressRequest,
+    Address, AddressList, CreateAddressRequest, DeleteAddressRequest, ListAddressesRequest,
+    UpdateAddressRequest,
 };
 use vitrina_storage::Commit;
 
@@ -20,7 +21,9 @@ pub(crate) fn list(app: &App, call: &Call<ListAddressesRequest>) -> Result<Answe
     let user_id = call.caller.require_user()?;
     store::user(&app.store, user_id)?;
     let rows = store::all(&app.store, &ADDRESSES, user_id)?;
-    Ok(Answer::new(AddressList { items: rows.iter().map(|(id, row)| wire::address(*id, &row.value)).collect() }))
+    Ok(Answer::new(AddressList {
+        items: rows.iter().map(|(id, row)| wire::address(*id, &row.value)).collect(),
+    }))
 }
 
 /// Adds an address.

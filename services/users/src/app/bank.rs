@@ -6,8 +6,8 @@
 use vitrina_chassis::{Answer, Call, Decision, unit};
 use vitrina_proto::common::v1::Empty;
 use vitrina_proto::users::v1::{
-    BankAccount, BankAccountList, CreateBankAccountRequest, DeleteBankAccountRequest, GetBankAccountRequest, HolderIdentity,
-    ListBankAccountsRequest, Scheme as WireScheme, UpdateBankAccountRequest,
+    BankAccount, BankAccountList, CreateBankAccountRequest, DeleteBankAccountRequest, GetBankAccountRequest,
+    HolderIdentity, ListBankAccountsRequest, Scheme as WireScheme, UpdateBankAccountRequest,
 };
 use vitrina_storage::{Commit, Id16, Row};
 
@@ -25,7 +25,10 @@ const NUMBER: &str = "bank_account.number";
 const IDENTITY: &str = "bank_account.identity";
 
 /// All accounts, numbers masked.
-pub(crate) fn list(app: &App, call: &Call<ListBankAccountsRequest>) -> Result<Answer<BankAccountList>, Error> {
+pub(crate) fn list(
+    app: &App,
+    call: &Call<ListBankAccountsRequest>,
+) -> Result<Answer<BankAccountList>, Error> {
     let user_id = call.caller.require_user()?;
     seller(app, user_id)?;
     let rows = store::all(&app.store, &BANK_ACCOUNTS, user_id)?;
@@ -34,7 +37,10 @@ pub(crate) fn list(app: &App, call: &Call<ListBankAccountsRequest>) -> Result<An
 }
 
 /// Adds an account; its number is unique for the seller.
-pub(crate) async fn create(app: &App, call: Call<CreateBankAccountRequest>) -> Result<Answer<BankAccount>, Error> {
+pub(crate) async fn create(
+    app: &App,
+    call: Call<CreateBankAccountRequest>,
+) -> Result<Answer<BankAccount>, Error> {
     let user_id = call.caller.require_user()?;
     let new = wire::bank_account(&call.request)?;
     let id = BankAccountId::at(call.now_ms);
@@ -66,7 +72,11 @@ pub(crate) async fn create(app: &App, call: Call<CreateBankAccountRequest>) -> R
         store::count_in(&app.store, &mut commit, user_id, Book::BankAccounts)?;
         // The profile goes with the account of the user, so its version also guards against a deletion meanwhile.
         commit.expect(&SELLERS, &user_id, seller.version);
-        commit.expect_absent(&BANK_NUMBERS, &(user_id, blind)).put(&BANK_NUMBERS, &(user_id, blind), &store::owned_by(user_id));
+        commit.expect_absent(&BANK_NUMBERS, &(user_id, blind)).put(
+            &BANK_NUMBERS,
+            &(user_id, blind),
+            &store::owned_by(user_id),
+        );
         commit.expect_absent(&BANK_ACCOUNTS, &(user_id, id)).put(&BANK_ACCOUNTS, &(user_id, id), &row);
         Ok(Decision::new(commit, drafted(id, &row)))
     })
@@ -85,11 +95,15 @@ pub(crate) fn get(app: &App, call: &Call<GetBankAccountRequest>) -> Result<Answe
 }
 
 /// Changes an account; its number stays.
-pub(crate) async fn update(app: &App, call: Call<UpdateBankAccountRequest>) -> Result<Answer<BankAccount>, Error> {
+pub(crate) async fn update(
+    app: &App,
+    call: Call<UpdateBankAccountRequest>,
+) -> Result<Answer<BankAccount>, Error> {
     let user_id = call.caller.require_user()?;
     let id: BankAccountId = wire::id(WHAT, &call.request.id)?;
     let patch = wire::bank_patch(&call.request)?;
-    let sealed = patch.identity.as_ref().map(|(_, number)| app.vault.seal(user_id, IDENTITY, number)).transpose()?;
+    let sealed =
+        patch.identity.as_ref().map(|(_, number)| app.vault.seal(user_id, IDENTITY, number)).transpose()?;
     let call = call.with(UpdateBankAccountRequest {
         holder_identity: call.request.holder_identity.clone().map(|identity| stand_in(app, identity)),
         ..call.request.clone()
@@ -121,7 +135,12 @@ pub(crate) async fn delete(app: &App, call: Call<DeleteBankAccountRequest>) -> R
         seller(app, user_id)?;
         let old = BANK_ACCOUNTS.get(&app.store, &(user_id, id))?.ok_or(Error::NotFound(WHAT))?;
         call.check_version(old.value.version.into())?;
-        let blind = old.value.blind_index.as_slice().try_into().map_err(|_| Error::Index { table: "bank numbers" })?;
+        let blind = old
+            .value
+            .blind_index
+            .as_slice()
+            .try_into()
+            .map_err(|_| Error::Index { table: "bank numbers" })?;
         let mut commit = Commit::new();
         store::count_out(&app.store, &mut commit, user_id, Book::BankAccounts)?;
         commit.expect(&BANK_ACCOUNTS, &(user_id, id), old.version).delete(&BANK_ACCOUNTS, &(user_id, id));
@@ -132,12 +151,22 @@ pub(crate) async fn delete(app: &App, call: Call<DeleteBankAccountRequest>) -> R
 }
 
 /// An account with its whole number, for its owner.
-pub(crate) fn shown_in_full(app: &App, user_id: UserId, id: BankAccountId, row: &BankAccountRow) -> Result<BankAccount, Error> {
+pub(crate) fn shown_in_full(
+    app: &App,
+    user_id: UserId,
+    id: BankAccountId,
+    row: &BankAccountRow,
+) -> Result<BankAccount, Error> {
     let number = app.vault.open(user_id, NUMBER, &row.number)?;
     Ok(wire::bank(id, row, number, identity(app, user_id, row)?))
 }
 
-fn shown_masked(app: &App, user_id: UserId, id: BankAccountId, row: &BankAccountRow) -> Result<BankAccount, Error> {
+fn shown_masked(
+    app: &App,
+    user_id: UserId,
+    id: BankAccountId,
+    row: &BankAccountRow,
+) -> Result<BankAccount, Error> {
     Ok(wire::bank(id, row, masked_number(row), identity(app, user_id, row)?))
 }
 
@@ -146,7 +175,11 @@ fn drafted(id: BankAccountId, row: &BankAccountRow) -> Answer<BankAccount> {
 }
 
 /// Puts the holder's identity into a draft; after a replay of what was removed meanwhile it stays out.
-fn completed(app: &App, user_id: UserId, mut draft: Answer<BankAccount>) -> Result<Answer<BankAccount>, Error> {
+fn completed(
+    app: &App,
+    user_id: UserId,
+    mut draft: Answer<BankAccount>,
+) -> Result<Answer<BankAccount>, Error> {
     let id = wire::id(WHAT, &draft.reply.id)?;
     if let Some(row) = BANK_ACCOUNTS.get(&app.store, &(user_id, id))?
         && let Some(holder) = draft.reply.holder_identity.as_mut()

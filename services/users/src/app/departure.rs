@@ -13,8 +13,8 @@ use super::App;
 use super::session::tag;
 use crate::error::Error;
 use crate::keys::{
-    ADDRESSES, BANK_ACCOUNTS, BANK_NUMBERS, Book, DEPARTED, DEVICES, EMAILS, ONE_TIME, Purpose, SELLERS, SESSIONS, USERNAMES,
-    USERS, UserId, WISHES,
+    ADDRESSES, BANK_ACCOUNTS, BANK_NUMBERS, Book, DEPARTED, DEVICES, EMAILS, ONE_TIME, Purpose, SELLERS,
+    SESSIONS, USERNAMES, USERS, UserId, WISHES,
 };
 use crate::store::rows::{DepartedRow, SellerRow, UserRow};
 use crate::{events, store};
@@ -29,7 +29,8 @@ pub(crate) async fn delete(app: &App, call: Call<DeleteMeRequest>) -> Result<Ans
         let user = store::user(&app.store, user_id)?;
         call.check_version(user.value.version.into())?;
         let mut commit = Commit::new();
-        let mut answer = Answer::new(Empty {}).changed(format!("user:{user_id}")).changed(format!("seller:{user_id}"));
+        let mut answer =
+            Answer::new(Empty {}).changed(format!("user:{user_id}")).changed(format!("seller:{user_id}"));
         for (session_id, _) in store::all(&app.store, &SESSIONS, user_id)? {
             commit.delete(&SESSIONS, &(user_id, session_id));
             answer = answer.changed(tag(session_id));
@@ -118,7 +119,12 @@ fn remove_lists(app: &App, commit: &mut Commit, user_id: UserId) -> Result<(), E
     }
     if let Some(seller) = store::seller(&app.store, user_id)? {
         // Told as paused and nameless, so that others stop showing what it sells.
-        let gone = SellerRow { version: seller.value.version + 1, display_name: String::new(), is_paused: true, ..seller.value };
+        let gone = SellerRow {
+            version: seller.value.version + 1,
+            display_name: String::new(),
+            is_paused: true,
+            ..seller.value
+        };
         commit.expect(&SELLERS, &user_id, seller.version).delete(&SELLERS, &user_id);
         commit.emit(events::seller_changed(user_id, &gone));
     }

@@ -2,7 +2,9 @@
 
 use vitrina_chassis::{Answer, Call, Decision, unit};
 use vitrina_proto::common::v1::Empty;
-use vitrina_proto::users::v1::{DeleteDeviceRequest, Device, DeviceList, ListDevicesRequest, PutDeviceRequest};
+use vitrina_proto::users::v1::{
+    DeleteDeviceRequest, Device, DeviceList, ListDevicesRequest, PutDeviceRequest,
+};
 use vitrina_storage::Commit;
 
 use super::App;
@@ -17,7 +19,9 @@ pub(crate) fn list(app: &App, call: &Call<ListDevicesRequest>) -> Result<Answer<
     let user_id = call.caller.require_user()?;
     store::user(&app.store, user_id)?;
     let rows = store::all(&app.store, &DEVICES, user_id)?;
-    Ok(Answer::new(DeviceList { items: rows.iter().map(|(token, row)| wire::device_of(token, &row.value)).collect() }))
+    Ok(Answer::new(DeviceList {
+        items: rows.iter().map(|(token, row)| wire::device_of(token, &row.value)).collect(),
+    }))
 }
 
 /// Adds a device, or gives a known one another kind and name.
@@ -29,7 +33,8 @@ pub(crate) async fn put(app: &App, call: Call<PutDeviceRequest>) -> Result<Answe
         let user = store::user(&app.store, user_id)?;
         let mut commit = Commit::new();
         commit.expect(&USERS, &user_id, user.version);
-        let mut row = DeviceRow { kind: kind.as_str().to_owned(), name: name.clone(), created_at_ms: call.now_ms };
+        let mut row =
+            DeviceRow { kind: kind.as_str().to_owned(), name: name.clone(), created_at_ms: call.now_ms };
         match DEVICES.get(&app.store, &key)? {
             Some(old) => {
                 row.created_at_ms = old.value.created_at_ms;

@@ -102,10 +102,17 @@ pub(crate) async fn reset(app: &App, call: Call<ResetPasswordRequest>) -> Result
 fn may_mail(app: &App, user_id: UserId, now_ms: u64) -> bool {
     // A row that cannot be read is a failure that the commit will meet as well; no mail until then.
     let last = ONE_TIME.get(&app.store, &(user_id, Purpose::Reset as u8));
-    last.is_ok_and(|row| row.is_none_or(|row| now_ms >= row.value.created_at_ms.saturating_add(app.config.mail_pause_ms)))
+    last.is_ok_and(|row| {
+        row.is_none_or(|row| now_ms >= row.value.created_at_ms.saturating_add(app.config.mail_pause_ms))
+    })
 }
 
-fn good_token(app: &App, shown: &Shown, purpose: Purpose, now_ms: u64) -> Result<(Row<UserRow>, Row<OneTimeRow>), Error> {
+fn good_token(
+    app: &App,
+    shown: &Shown,
+    purpose: Purpose,
+    now_ms: u64,
+) -> Result<(Row<UserRow>, Row<OneTimeRow>), Error> {
     let row = ONE_TIME.get(&app.store, &(shown.user_id, purpose as u8))?;
     let row = row.filter(|row| shown.matches(&row.value.hash) && now_ms < row.value.expires_at_ms);
     let user = store::find_user(&app.store, shown.user_id)?;

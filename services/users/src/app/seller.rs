@@ -3,7 +3,8 @@
 use vitrina_chassis::check::Fields;
 use vitrina_chassis::{Answer, Call, Decision, unit};
 use vitrina_proto::users::v1::{
-    BatchGetSellersRequest, CreateSellerRequest, GetMySellerRequest, GetSellerRequest, Seller, SellerList, UpdateSellerRequest,
+    BatchGetSellersRequest, CreateSellerRequest, GetMySellerRequest, GetSellerRequest, Seller, SellerList,
+    UpdateSellerRequest,
 };
 use vitrina_storage::Commit;
 
@@ -26,8 +27,12 @@ pub(crate) async fn create(app: &App, call: Call<CreateSellerRequest>) -> Result
         if store::seller(&app.store, user_id)?.is_some() {
             return Err(Error::SellerExists);
         }
-        let row =
-            SellerRow { version: 1, display_name: display_name.clone(), is_paused: false, created_at_ms: call.now_ms };
+        let row = SellerRow {
+            version: 1,
+            display_name: display_name.clone(),
+            is_paused: false,
+            created_at_ms: call.now_ms,
+        };
         let mut commit = Commit::new();
         commit.expect(&USERS, &user_id, user.version);
         commit.expect_absent(&SELLERS, &user_id).put(&SELLERS, &user_id, &row);

@@ -3,36 +3,36 @@
 use vitrina_chassis::{Answer, Call, Decision, unit};
 use vitrina_proto::common::v1::Empty;
 use vitrina_proto::users::v1::{
-    GetKeysRequest, GetSessionRequest, IssueTokenRequest, KeySet, LoginRequest, LogoutRequest, RefreshRequest, SessionReply, SessionState,
+    GetKeysRequest, GetSessionRequest, IssueTokenRequest, KeySet, LoginRequest, LogoutRequest,
+    RefreshRequest, SessionReply, SessionState,
 };
 use vitrina_storage::{Commit, Row};
 
 use super::App;
 use crate::error::Error;
 use crate::keys::{SELLERS, SESSIONS, SessionId, USERS, UserId};
-use crate::model::{Login, SESSIONS_MAX};
 use crate::model::session::{Family, Verdict, judge};
+use crate::model::{Login, SESSIONS_MAX};
 use crate::secret::access::Claims;
 use crate::secret::random;
 use crate::secret::refresh::{RefreshTokens, Shown};
 use crate::store::rows::{SessionRow, UserRow};
 use crate::{events, store, wire};
 
-/// What is chosen at random for a session, before anything is decided.
+/// What is chosen for a session before anything is decided: its id, its secret, its time.
 pub(crate) struct Seed {
     pub(crate) id: SessionId,
     nonce: [u8; 16],
     client: Vec<u8>,
-}
-
-/// What a refresh token came to.
-enum Refreshed {
-    Given(SessionReply),
-    Ended,
+    now_ms: u64,
 }
 
 /// Opens a session by address or username; an unknown login takes as long as a wrong password.
-pub(crate) async fn login(app: &App, call: Call<LoginRequest>, client: &str) -> Result<Answer<SessionReply>, Error> {
+pub(crate) async fn login(
+    app: &App,
+    call: Call<LoginRequest>,
+    client: &str,
+) -> Result<Answer<SessionReply>, Error> {
     let login = wire::login(&call.request)?;
     let user_id = store::owner(&app.store, &login)?;
     let user = user_id.map(|user_id| store::find_user(&app.store, user_id)).transpose()?.flatten();
@@ -45,7 +45,11 @@ pub(crate) async fn login(app: &App, call: Call<LoginRequest>, client: &str) -> 
     unit(&app.store, &unkeyed(&call), "vitrina.users.v1.Users/Login", || {
         let user = store::find_user(&app.store, user_id)?.ok_or(Error::BadLogin)?;
         // Changed since it was verified: what was shown is the old one.
-        if user.value.password_hash == kept { app.opened(user_id, &user, &seed, call.now_ms) } else { Err(Error::BadLogin) }
+        if user.value.password_hash == kept {
+            app.opened(user_id, &user, &seed)
+        } else {
+            Err(Error::BadLogin)
+        }
     })
     .await
 }
@@ -61,24 +65,24 @@ pub(crate) async fn issue(app: &App, call: Call<IssueTokenRequest>) -> Result<An
     tracing::info!(%user_id, session_id = %seed.id, "an operator opens a session");
     unit(&app.store, &unkeyed(&call), "vitrina.users.v1.Users/IssueToken", || {
         let user = store::find_user(&app.store, user_id)?.ok_or(Error::NotFound("user"))?;
-        app.opened(user_id, &user, &seed, call.now_ms)
+        app.opened(user_id, &user, &seed)
     })
     .await
 }
 
 /// Exchanges a refresh token for its successor, or ends the session when an old one came back.
-pub(crate) async fn refresh(app: &App, call: Call<RefreshRequest>, client: &str) -> Result<Answer<SessionReply>, Error> {
+pub(crate) async fn refresh(
+    app: &App,
+    call: Call<RefreshRequest>,
+    client: &str,
+) -> Result<Answer<SessionReply>, Error> {
     let shown = RefreshTokens::parse(&call.request.refresh_token).ok_or(Error::BadRefreshToken)?;
     let client = app.refresh.client(client);
     let call = unkeyed(&call);
     let answer = unit(&app.store, &call, "vitrina.users.v1.Users/Refresh", || {
-        let (commit, refreshed) = decide_refresh(app, &shown, &client, call.now_ms)?;
+        let (commit, reply) = decide_refresh(app, &shown, &client, call.now_ms)?;
         // The end of a session has to be committed, so it cannot be an error yet: it travels as a reply without a user.
-        let answer = match refreshed {
-            Refreshed::Given(reply) => Answer::new(reply),
-            Refreshed::Ended => Answer::new(SessionReply::default()),
-        };
-        Ok::<_, Error>(Decision::new(commit, answer))
+        Ok::<_, Error>(Decision::new(commit, Answer::new(reply.unwrap_or_default())))
     })
     .await?;
     if answer.reply.user.is_none() {
@@ -118,7 +122,8 @@ pub(crate) fn keys(app: &App, _call: &Call<GetKeysRequest>) -> Result<Answer<Key
 
 /// Whether a session stands, and whether its user sells.
 pub(crate) fn state(app: &App, call: &Call<GetSessionRequest>) -> Result<Answer<SessionState>, Error> {
-    let ids = call.request.user_id.parse::<UserId>().ok().zip(call.request.session_id.parse::<SessionId>().ok());
+    let ids =
+        call.request.user_id.parse::<UserId>().ok().zip(call.request.session_id.parse::<SessionId>().ok());
     let Some((user_id, session_id)) = ids else {
         return Ok(Answer::new(SessionState::default()));
     };
@@ -135,24 +140,37 @@ pub(crate) fn tag(session_id: SessionId) -> String {
 
 impl App {
     /// The decision to open a session, with the reply that has its tokens.
-    fn opened(&self, user_id: UserId, user: &Row<UserRow>, seed: &Seed, now_ms: u64) -> Result<Decision<SessionReply>, Error> {
+    fn opened(
+        &self,
+        user_id: UserId,
+        user: &Row<UserRow>,
+        seed: &Seed,
+    ) -> Result<Decision<SessionReply>, Error> {
         let mut commit = Commit::new();
         commit.expect(&USERS, &user_id, user.version);
-        let session = self.open(&mut commit, user_id, &user.value, seed, now_ms)?;
-        let reply = self.reply(user_id, &user.value, (seed.id, &session), now_ms)?;
+        let session = self.open(&mut commit, user_id, &user.value, seed)?;
+        let reply = self.reply(user_id, &user.value, (seed.id, &session), seed.now_ms)?;
         Ok(Decision::new(commit, Answer::new(reply).version(user.value.version.into())))
     }
 
     /// The random parts of a session that may come to be.
     pub(crate) fn seed(&self, client: &str, now_ms: u64) -> Seed {
-        Seed { id: SessionId::at(now_ms), nonce: random(), client: self.refresh.client(client) }
+        Seed { id: SessionId::at(now_ms), nonce: random(), client: self.refresh.client(client), now_ms }
     }
 
     /// Adds a new session to the commit. Sessions that ran out go; of too many the least recently used one is ended.
-    pub(crate) fn open(&self, commit: &mut Commit, user_id: UserId, user: &UserRow, seed: &Seed, now_ms: u64) -> Result<SessionRow, Error> {
+    pub(crate) fn open(
+        &self,
+        commit: &mut Commit,
+        user_id: UserId,
+        user: &UserRow,
+        seed: &Seed,
+    ) -> Result<SessionRow, Error> {
+        let now_ms = seed.now_ms;
         let rows = store::all(&self.store, &SESSIONS, user_id)?;
         let stands = |row: &SessionRow| row.epoch == user.session_epoch && now_ms < row.expires_at_ms;
-        let (mut standing, over): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(_, row)| stands(&row.value));
+        let (mut standing, over): (Vec<_>, Vec<_>) =
+            rows.into_iter().partition(|(_, row)| stands(&row.value));
         for (session_id, _) in over {
             commit.delete(&SESSIONS, &(user_id, session_id));
         }
@@ -175,7 +193,13 @@ impl App {
     }
 
     /// The reply with the newest tokens of a session.
-    pub(crate) fn reply(&self, user_id: UserId, user: &UserRow, session: (SessionId, &SessionRow), now_ms: u64) -> Result<SessionReply, Error> {
+    pub(crate) fn reply(
+        &self,
+        user_id: UserId,
+        user: &UserRow,
+        session: (SessionId, &SessionRow),
+        now_ms: u64,
+    ) -> Result<SessionReply, Error> {
         let (session_id, row) = session;
         let roles: &[&str] = if SELLERS.get(&self.store, &user_id)?.is_some() { &["seller"] } else { &[] };
         let claims =
@@ -189,7 +213,13 @@ impl App {
     }
 }
 
-fn decide_refresh(app: &App, shown: &Shown, client: &[u8], now_ms: u64) -> Result<(Commit, Refreshed), Error> {
+/// The successor of a token; no reply when the session is ended instead.
+fn decide_refresh(
+    app: &App,
+    shown: &Shown,
+    client: &[u8],
+    now_ms: u64,
+) -> Result<(Commit, Option<SessionReply>), Error> {
     let (user_id, session_id) = (shown.user_id, shown.session_id);
     let (user, session) = store::session(&app.store, user_id, session_id)?.ok_or(Error::BadRefreshToken)?;
     if !app.refresh.is_genuine(shown, &session.value.nonce) {
@@ -215,16 +245,16 @@ fn decide_refresh(app: &App, shown: &Shown, client: &[u8], now_ms: u64) -> Resul
             let key = (user_id, session_id);
             commit.expect(&SESSIONS, &key, session.version).put(&SESSIONS, &key, &next);
             let reply = app.reply(user_id, &user.value, (session_id, &next), now_ms)?;
-            Ok((commit, Refreshed::Given(reply)))
+            Ok((commit, Some(reply)))
         }
         Verdict::Repeat => {
             let reply = app.reply(user_id, &user.value, (session_id, &row), now_ms)?;
-            Ok((commit, Refreshed::Given(reply)))
+            Ok((commit, Some(reply)))
         }
         Verdict::Reused => {
             commit.expect(&SESSIONS, &(user_id, session_id), session.version);
             end(&mut commit, user_id, session_id, now_ms);
-            Ok((commit, Refreshed::Ended))
+            Ok((commit, None))
         }
         Verdict::Expired | Verdict::Unknown => Err(Error::BadRefreshToken),
     }

@@ -18,11 +18,16 @@ pub(crate) fn list(app: &App, call: &Call<ListWishlistRequest>) -> Result<Answer
     let user_id = call.caller.require_user()?;
     store::user(&app.store, user_id)?;
     let limit = page::limit(call.request.limit.unwrap_or_default())?;
-    let after: Option<(u64, PublicationId)> = page::after(call.request.cursor.as_deref().unwrap_or_default())?;
+    let after: Option<(u64, PublicationId)> =
+        page::after(call.request.cursor.as_deref().unwrap_or_default())?;
     let rows = newest_first(app, user_id)?.into_iter().map(|(id, row)| ((row.created_at_ms, id), row));
-    let rest: Vec<_> = rows.filter(|(place, _)| after.is_none_or(|after| *place < after)).take(limit + 1).collect();
+    let rest: Vec<_> =
+        rows.filter(|(place, _)| after.is_none_or(|after| *place < after)).take(limit + 1).collect();
     let (rows, next_cursor) = page::cut(rest, limit, |(place, _)| place);
-    Ok(Answer::new(Wishlist { items: rows.iter().map(|((_, id), row)| wire::wish(*id, row)).collect(), next_cursor }))
+    Ok(Answer::new(Wishlist {
+        items: rows.iter().map(|((_, id), row)| wire::wish(*id, row)).collect(),
+        next_cursor,
+    }))
 }
 
 /// Wishes for a publication; whether it exists is not asked, since it may be gone a moment later anyway.

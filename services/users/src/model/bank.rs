@@ -42,8 +42,10 @@ pub(crate) struct AccountNumber {
 }
 
 const LENGTH: Wrong = Wrong { code: "length", detail: "does not have the length of this scheme" };
-const FORM: Wrong = Wrong { code: "invalid_format", detail: "has characters or a prefix that this scheme does not have" };
-const CHECK: Wrong = Wrong { code: "check_digit", detail: "its check digits do not match: there is a typing error in it" };
+const FORM: Wrong =
+    Wrong { code: "invalid_format", detail: "has characters or a prefix that this scheme does not have" };
+const CHECK: Wrong =
+    Wrong { code: "check_digit", detail: "its check digits do not match: there is a typing error in it" };
 const COUNTRY: Wrong = Wrong { code: "invalid_country", detail: "its country does not use IBAN" };
 
 /// Longest text looked at: the longest IBAN has 34 characters, and separators may double it.
@@ -51,16 +53,94 @@ const TEXT_BYTES_MAX: usize = 80;
 
 /// Lengths by country: SWIFT's IBAN registry, release 98.
 const IBAN_LENGTHS: &[(&str, usize)] = &[
-    ("AD", 24), ("AE", 23), ("AL", 28), ("AT", 20), ("AZ", 28), ("BA", 20), ("BE", 16), ("BG", 22), ("BH", 22),
-    ("BI", 27), ("BR", 29), ("BY", 28), ("CH", 21), ("CR", 22), ("CY", 28), ("CZ", 24), ("DE", 22), ("DJ", 27),
-    ("DK", 18), ("DO", 28), ("EE", 20), ("EG", 29), ("ES", 24), ("FI", 18), ("FK", 18), ("FO", 18), ("FR", 27),
-    ("GB", 22), ("GE", 22), ("GI", 23), ("GL", 18), ("GR", 27), ("GT", 28), ("HR", 21), ("HU", 28), ("IE", 22),
-    ("IL", 23), ("IQ", 23), ("IS", 26), ("IT", 27), ("JO", 30), ("KW", 30), ("KZ", 20), ("LB", 28), ("LC", 32),
-    ("LI", 21), ("LT", 20), ("LU", 20), ("LV", 21), ("LY", 25), ("MC", 27), ("MD", 24), ("ME", 22), ("MK", 19),
-    ("MN", 20), ("MR", 27), ("MT", 31), ("MU", 30), ("NI", 28), ("NL", 18), ("NO", 15), ("OM", 23), ("PK", 24),
-    ("PL", 28), ("PS", 29), ("PT", 25), ("QA", 29), ("RO", 24), ("RS", 22), ("RU", 33), ("SA", 24), ("SC", 31),
-    ("SD", 18), ("SE", 24), ("SI", 19), ("SK", 24), ("SM", 27), ("SO", 23), ("ST", 25), ("SV", 28), ("TL", 23),
-    ("TN", 24), ("TR", 26), ("UA", 29), ("VA", 22), ("VG", 24), ("XK", 20), ("YE", 30),
+    ("AD", 24),
+    ("AE", 23),
+    ("AL", 28),
+    ("AT", 20),
+    ("AZ", 28),
+    ("BA", 20),
+    ("BE", 16),
+    ("BG", 22),
+    ("BH", 22),
+    ("BI", 27),
+    ("BR", 29),
+    ("BY", 28),
+    ("CH", 21),
+    ("CR", 22),
+    ("CY", 28),
+    ("CZ", 24),
+    ("DE", 22),
+    ("DJ", 27),
+    ("DK", 18),
+    ("DO", 28),
+    ("EE", 20),
+    ("EG", 29),
+    ("ES", 24),
+    ("FI", 18),
+    ("FK", 18),
+    ("FO", 18),
+    ("FR", 27),
+    ("GB", 22),
+    ("GE", 22),
+    ("GI", 23),
+    ("GL", 18),
+    ("GR", 27),
+    ("GT", 28),
+    ("HR", 21),
+    ("HU", 28),
+    ("IE", 22),
+    ("IL", 23),
+    ("IQ", 23),
+    ("IS", 26),
+    ("IT", 27),
+    ("JO", 30),
+    ("KW", 30),
+    ("KZ", 20),
+    ("LB", 28),
+    ("LC", 32),
+    ("LI", 21),
+    ("LT", 20),
+    ("LU", 20),
+    ("LV", 21),
+    ("LY", 25),
+    ("MC", 27),
+    ("MD", 24),
+    ("ME", 22),
+    ("MK", 19),
+    ("MN", 20),
+    ("MR", 27),
+    ("MT", 31),
+    ("MU", 30),
+    ("NI", 28),
+    ("NL", 18),
+    ("NO", 15),
+    ("OM", 23),
+    ("PK", 24),
+    ("PL", 28),
+    ("PS", 29),
+    ("PT", 25),
+    ("QA", 29),
+    ("RO", 24),
+    ("RS", 22),
+    ("RU", 33),
+    ("SA", 24),
+    ("SC", 31),
+    ("SD", 18),
+    ("SE", 24),
+    ("SI", 19),
+    ("SK", 24),
+    ("SM", 27),
+    ("SO", 23),
+    ("ST", 25),
+    ("SV", 28),
+    ("TL", 23),
+    ("TN", 24),
+    ("TR", 26),
+    ("UA", 29),
+    ("VA", 22),
+    ("VG", 24),
+    ("XK", 20),
+    ("YE", 30),
 ];
 
 impl AccountType {
@@ -94,7 +174,8 @@ impl AccountNumber {
         if text.len() > TEXT_BYTES_MAX {
             return Err(LENGTH);
         }
-        let digits: String = text.chars().filter(|c| !matches!(c, ' ' | '-')).map(|c| c.to_ascii_uppercase()).collect();
+        let digits: String =
+            text.chars().filter(|c| !matches!(c, ' ' | '-')).map(|c| c.to_ascii_uppercase()).collect();
         match scheme {
             Scheme::Cbu | Scheme::Cvu => check_cbu(&decimal(&digits, 22)?, scheme)?,
             Scheme::Clabe => check_clabe(&decimal(&digits, 18)?)?,
@@ -168,10 +249,11 @@ fn check_iban(text: &str) -> Result<(), Wrong> {
         return Err(LENGTH);
     }
     // ISO 7064: the first four characters go last, letters count as 10 to 35, the whole modulo 97 is 1.
-    let remainder = text[4..].chars().chain(text[..4].chars()).filter_map(|c| c.to_digit(36)).fold(0, |sum, value| {
-        let shift = if value > 9 { 100 } else { 10 };
-        (sum * shift + value) % 97
-    });
+    let remainder =
+        text[4..].chars().chain(text[..4].chars()).filter_map(|c| c.to_digit(36)).fold(0, |sum, value| {
+            let shift = if value > 9 { 100 } else { 10 };
+            (sum * shift + value) % 97
+        });
     if remainder == 1 { Ok(()) } else { Err(CHECK) }
 }
 

@@ -57,7 +57,8 @@ mod tests {
 
     #[test]
     fn only_the_newest_token_is_good() {
-        let family = Family { generation: 3, rotated_at_ms: 1_000_000, expires_at_ms: 9_000_000, client: b"phone" };
+        let family =
+            Family { generation: 3, rotated_at_ms: 1_000_000, expires_at_ms: 9_000_000, client: b"phone" };
         for (generation, client, now_ms, verdict) in [
             (3, "phone", 1_000_001, Verdict::Rotate),
             (3, "laptop", 2_000_000, Verdict::Rotate),
@@ -68,7 +69,11 @@ mod tests {
             (1, "phone", 1_000_001, Verdict::Reused),
             (4, "phone", 1_000_001, Verdict::Unknown),
         ] {
-            assert_eq!(judge(&family, generation, client.as_bytes(), now_ms), verdict, "{generation} {client} {now_ms}");
+            assert_eq!(
+                judge(&family, generation, client.as_bytes(), now_ms),
+                verdict,
+                "{generation} {client} {now_ms}"
+            );
         }
     }
 }

@@ -27,7 +27,8 @@ impl Passwords {
     /// [`Error::Hash`] for parameters that argon2 does not take.
     pub(crate) fn new(config: &Config) -> Result<Self, Error> {
         let cost = config.password_cost;
-        let params = Params::new(cost.memory_kib, cost.passes, 1, None).map_err(|error| Error::Hash(error.to_string()))?;
+        let params = Params::new(cost.memory_kib, cost.passes, 1, None)
+            .map_err(|error| Error::Hash(error.to_string()))?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let nobody = hash_now(&argon2, &random::<32>())?;
         Ok(Self {
@@ -62,7 +63,10 @@ impl Passwords {
         .await
     }
 
-    async fn in_turn<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
         let turn = tokio::time::timeout(self.wait, Arc::clone(&self.turns).acquire_owned());
         let turn = turn.await.map_err(|_| Error::Busy)?.map_err(|_| Error::Busy)?;
         // The turn moves into the work: a caller who hangs up does not let another hash start beside this one.

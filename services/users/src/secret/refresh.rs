@@ -37,7 +37,13 @@ impl RefreshTokens {
     }
 
     /// The token of a generation.
-    pub(crate) fn mint(&self, user_id: UserId, session_id: SessionId, generation: u32, nonce: &[u8]) -> String {
+    pub(crate) fn mint(
+        &self,
+        user_id: UserId,
+        session_id: SessionId,
+        generation: u32,
+        nonce: &[u8],
+    ) -> String {
         let mut token = head(user_id, session_id, generation);
         let proof = keyed_hash(&self.key, &[&token, nonce]);
         token.extend_from_slice(&proof);

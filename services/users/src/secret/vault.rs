@@ -52,14 +52,16 @@ impl Vault {
     /// # Errors
     /// [`Error::Seal`] when it was sealed with another key, for another user or field, or was changed.
     pub(crate) fn open(&self, user_id: UserId, field: &str, sealed: &[u8]) -> Result<String, Error> {
-        let (key_id, rest) = sealed.split_at_checked(KEY_ID_BYTES).ok_or(Error::Seal { reason: "cut off" })?;
+        let (key_id, rest) =
+            sealed.split_at_checked(KEY_ID_BYTES).ok_or(Error::Seal { reason: "cut off" })?;
         if key_id != self.key_id {
             return Err(Error::Seal { reason: "sealed with another master key" });
         }
         let (nonce, cipher) = rest.split_at_checked(NONCE_BYTES).ok_or(Error::Seal { reason: "cut off" })?;
         let aad = associated(user_id, field);
         let plain = self.aead.decrypt(Nonce::from_slice(nonce), Payload { msg: cipher, aad: &aad });
-        let plain = plain.map_err(|_| Error::Seal { reason: "not what was sealed for this user and field" })?;
+        let plain =
+            plain.map_err(|_| Error::Seal { reason: "not what was sealed for this user and field" })?;
         String::from_utf8(plain).map_err(|_| Error::Seal { reason: "not a text" })
     }
 

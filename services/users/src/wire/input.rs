@@ -7,7 +7,10 @@ use vitrina_chassis::check::Fields;
 use vitrina_proto::users::v1 as proto;
 
 use crate::model::bank::{AccountNumber, AccountType, Scheme};
-use crate::model::{DeviceKind, Email, Language, Login, PASSWORD_CHARS, SellerStatus, Username, Wrong, is_country, is_device_token};
+use crate::model::{
+    DeviceKind, Email, Language, Login, PASSWORD_CHARS, SellerStatus, Username, Wrong, is_country,
+    is_device_token,
+};
 use crate::store::rows::AddressRow;
 
 /// A new account.
@@ -63,7 +66,8 @@ pub(crate) fn registration(request: &proto::RegisterRequest) -> Result<Registrat
     fields.text("password", &request.password, PASSWORD_CHARS);
     fields.text("firstName", &request.first_name, 1..=100);
     fields.text("lastName", &request.last_name, 1..=100);
-    let language = request.language.as_deref().map(|text| parsed(&mut fields, "language", text, Language::parse));
+    let language =
+        request.language.as_deref().map(|text| parsed(&mut fields, "language", text, Language::parse));
     let language = language.unwrap_or(Some(Language::default()));
     finished(fields, email.zip(username).zip(language)).map(|((email, username), language)| Registration {
         email,
@@ -93,10 +97,16 @@ pub(crate) fn account_patch(request: &proto::UpdateMeRequest) -> Result<AccountP
     optional(&mut fields, "firstName", request.first_name.as_deref(), 1..=100);
     optional(&mut fields, "lastName", request.last_name.as_deref(), 1..=100);
     let email = request.email.as_deref().and_then(|text| parsed(&mut fields, "email", text, Email::parse));
-    let language = request.language.as_deref().and_then(|text| parsed(&mut fields, "language", text, Language::parse));
+    let language =
+        request.language.as_deref().and_then(|text| parsed(&mut fields, "language", text, Language::parse));
     clear(&mut fields, &request.clear, &[]);
     fields.finish()?;
-    Ok(AccountPatch { first_name: request.first_name.clone(), last_name: request.last_name.clone(), email, language })
+    Ok(AccountPatch {
+        first_name: request.first_name.clone(),
+        last_name: request.last_name.clone(),
+        email,
+        language,
+    })
 }
 
 /// Checks that a text may be a single-use token.
@@ -164,7 +174,11 @@ impl AddressPatch {
         let patch = &self.0;
         let text = |new: &Option<String>, old: &String| new.clone().unwrap_or_else(|| old.clone());
         let clearable = |field: &str, new: &Option<String>, old: &Option<String>| {
-            let kept = if patch.clear.iter().any(|name| name == field) { None } else { new.clone().or_else(|| old.clone()) };
+            let kept = if patch.clear.iter().any(|name| name == field) {
+                None
+            } else {
+                new.clone().or_else(|| old.clone())
+            };
             kept.filter(|text| !text.is_empty())
         };
         AddressRow {
@@ -184,7 +198,12 @@ impl AddressPatch {
 /// Checks a device; gives its kind and name.
 pub(crate) fn device(request: &proto::PutDeviceRequest) -> Result<(DeviceKind, Option<String>), Fault> {
     let mut fields = Fields::new();
-    fields.ensure("token", is_device_token(&request.token), "malformed", "must have 1 to 512 visible ASCII characters");
+    fields.ensure(
+        "token",
+        is_device_token(&request.token),
+        "malformed",
+        "must have 1 to 512 visible ASCII characters",
+    );
     let kind = request.kind.as_deref().map(|text| parsed(&mut fields, "kind", text, DeviceKind::parse));
     optional(&mut fields, "name", request.name.as_deref(), 0..=100);
     let name = request.name.clone().filter(|name| !name.is_empty());
@@ -200,7 +219,9 @@ pub(crate) fn display_name(request: &proto::CreateSellerRequest) -> Result<Strin
 }
 
 /// Checks the change of a seller: display name and status.
-pub(crate) fn seller_patch(request: &proto::UpdateSellerRequest) -> Result<(Option<String>, Option<SellerStatus>), Fault> {
+pub(crate) fn seller_patch(
+    request: &proto::UpdateSellerRequest,
+) -> Result<(Option<String>, Option<SellerStatus>), Fault> {
     let mut fields = Fields::new();
     optional(&mut fields, "displayName", request.display_name.as_deref(), 1..=60);
     let status = request.status.and_then(|number| match proto::SellerStatus::try_from(number) {
@@ -235,19 +256,23 @@ pub(crate) fn bank_account(request: &proto::CreateBankAccountRequest) -> Result<
         }
     };
     let number = match scheme {
-        Some(scheme) => parsed(&mut fields, "number", &request.number, |text| AccountNumber::parse(scheme, text)),
+        Some(scheme) => {
+            parsed(&mut fields, "number", &request.number, |text| AccountNumber::parse(scheme, text))
+        }
         None => {
             fields.ensure("number", !request.number.is_empty(), "required", "must not be empty");
             None
         }
     };
-    finished(fields, identity.zip(account_type).zip(number)).map(|((identity, account_type), number)| NewBankAccount {
-        bank_name: request.bank_name.clone(),
-        holder_name: request.holder_name.clone(),
-        identity_type: identity.0,
-        identity_number: identity.1,
-        account_type,
-        number,
+    finished(fields, identity.zip(account_type).zip(number)).map(|((identity, account_type), number)| {
+        NewBankAccount {
+            bank_name: request.bank_name.clone(),
+            holder_name: request.holder_name.clone(),
+            identity_type: identity.0,
+            identity_number: identity.1,
+            account_type,
+            number,
+        }
     })
 }
 
@@ -257,11 +282,18 @@ pub(crate) fn bank_patch(request: &proto::UpdateBankAccountRequest) -> Result<Ba
     optional(&mut fields, "bankName", request.bank_name.as_deref(), 1..=100);
     optional(&mut fields, "holderName", request.holder_name.as_deref(), 1..=100);
     let identity = request.holder_identity.as_ref().map(|identity| holder_identity(&mut fields, identity));
-    let account_type =
-        request.account_type.as_deref().and_then(|text| parsed(&mut fields, "accountType", text, AccountType::parse));
+    let account_type = request
+        .account_type
+        .as_deref()
+        .and_then(|text| parsed(&mut fields, "accountType", text, AccountType::parse));
     clear(&mut fields, &request.clear, &[]);
     fields.finish()?;
-    Ok(BankPatch { bank_name: request.bank_name.clone(), holder_name: request.holder_name.clone(), identity, account_type })
+    Ok(BankPatch {
+        bank_name: request.bank_name.clone(),
+        holder_name: request.holder_name.clone(),
+        identity,
+        account_type,
+    })
 }
 
 fn holder_identity(fields: &mut Fields, identity: &proto::HolderIdentity) -> (String, String) {
@@ -269,12 +301,22 @@ fn holder_identity(fields: &mut Fields, identity: &proto::HolderIdentity) -> (St
         fields.text("type", &identity.r#type, 1..=16);
         let is_plain = identity.number.chars().all(|c| c.is_ascii_alphanumeric());
         let is_long_enough = (4..=32).contains(&identity.number.len());
-        fields.ensure("number", is_plain && is_long_enough, "malformed", "must have 4 to 32 letters and digits");
+        fields.ensure(
+            "number",
+            is_plain && is_long_enough,
+            "malformed",
+            "must have 4 to 32 letters and digits",
+        );
     });
     (identity.r#type.clone(), identity.number.clone())
 }
 
-fn parsed<T>(fields: &mut Fields, field: &str, text: &str, parse: impl FnOnce(&str) -> Result<T, Wrong>) -> Option<T> {
+fn parsed<T>(
+    fields: &mut Fields,
+    field: &str,
+    text: &str,
+    parse: impl FnOnce(&str) -> Result<T, Wrong>,
+) -> Option<T> {
     if text.is_empty() {
         fields.wrong(field, "required", "must not be empty");
         return None;
@@ -289,7 +331,12 @@ fn optional(fields: &mut Fields, field: &str, text: Option<&str>, chars: std::op
 }
 
 fn country(fields: &mut Fields, text: &str) {
-    fields.ensure("country", is_country(text), "malformed", "must be two capital letters (ISO 3166-1 alpha-2)");
+    fields.ensure(
+        "country",
+        is_country(text),
+        "malformed",
+        "must be two capital letters (ISO 3166-1 alpha-2)",
+    );
 }
 
 fn clear(fields: &mut Fields, names: &[String], clearable: &[&str]) {

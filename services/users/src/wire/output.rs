@@ -65,13 +65,21 @@ pub(crate) fn device_of(token: &str, row: &DeviceRow) -> proto::Device {
 }
 
 /// A bank account with the number and the holder's identity as they are to be shown.
-pub(crate) fn bank(id: BankAccountId, row: &BankAccountRow, number: String, identity_number: String) -> proto::BankAccount {
+pub(crate) fn bank(
+    id: BankAccountId,
+    row: &BankAccountRow,
+    number: String,
+    identity_number: String,
+) -> proto::BankAccount {
     proto::BankAccount {
         id: id.to_string(),
         version: row.version,
         bank_name: row.bank_name.clone(),
         holder_name: row.holder_name.clone(),
-        holder_identity: Some(proto::HolderIdentity { r#type: row.identity_type.clone(), number: identity_number }),
+        holder_identity: Some(proto::HolderIdentity {
+            r#type: row.identity_type.clone(),
+            number: identity_number,
+        }),
         account_type: row.account_type.clone(),
         scheme: row.scheme,
         number,
@@ -85,7 +93,11 @@ pub(crate) fn wish(id: PublicationId, row: &WishRow) -> proto::Wish {
 
 /// A session.
 pub(crate) fn session_of(id: SessionId, row: &SessionRow) -> proto::Session {
-    proto::Session { id: id.to_string(), created_at: time(row.created_at_ms), last_used_at: time(row.rotated_at_ms) }
+    proto::Session {
+        id: id.to_string(),
+        created_at: time(row.created_at_ms),
+        last_used_at: time(row.rotated_at_ms),
+    }
 }
 
 /// The published keys.

@@ -6,8 +6,8 @@ use tonic::Code;
 use vitrina_chassis::metadata;
 use vitrina_proto::events::v1::{SellerChanged, SessionEnded, UserChanged, WishlistChanged};
 use vitrina_proto::users::v1::{
-    DeleteMeRequest, ExportMeRequest, GetMeRequest, GetSellerRequest, GetSessionRequest, LoginRequest, PutDeviceRequest,
-    PutWishRequest, SellerStatus, UpdateMeRequest,
+    DeleteMeRequest, ExportMeRequest, GetMeRequest, GetSellerRequest, GetSessionRequest, LoginRequest,
+    PutDeviceRequest, PutWishRequest, SellerStatus, UpdateMeRequest,
 };
 
 use crate::bank::{CBU, bank_account};
@@ -18,11 +18,18 @@ use crate::shop::{PASSWORD, Shop, changed, check_fields, check_refused, if_match
 async fn present_fields_change_and_others_stay() {
     let mut shop = Shop::open().await;
     let ana = shop.register("ana").await;
-    let change = UpdateMeRequest { first_name: Some("Eva".into()), language: Some("en".into()), ..UpdateMeRequest::default() };
+    let change = UpdateMeRequest {
+        first_name: Some("Eva".into()),
+        language: Some("en".into()),
+        ..UpdateMeRequest::default()
+    };
     let answer = shop.users.update_me(ana.call(change.clone())).await.unwrap();
     assert_eq!(answer.metadata().get(metadata::VERSION).unwrap(), "2");
     let user = answer.into_inner();
-    assert_eq!((user.first_name.as_str(), user.last_name.as_str(), user.language.as_str()), ("Eva", "García", "en"));
+    assert_eq!(
+        (user.first_name.as_str(), user.last_name.as_str(), user.language.as_str()),
+        ("Eva", "García", "en")
+    );
     let event: UserChanged = shop.event("user.changed").await;
     assert_eq!((event.version, event.language.as_str()), (2, "en"));
     let same = shop.users.update_me(ana.call(change)).await.unwrap().into_inner();
@@ -67,7 +74,11 @@ async fn an_address_of_another_account_is_refused() {
 async fn nobody_has_no_account() {
     let mut shop = Shop::open().await;
     check_refused(shop.users.get_me(GetMeRequest {}).await, Code::Unauthenticated, "unauthenticated");
-    check_refused(shop.users.update_me(UpdateMeRequest::default()).await, Code::Unauthenticated, "unauthenticated");
+    check_refused(
+        shop.users.update_me(UpdateMeRequest::default()).await,
+        Code::Unauthenticated,
+        "unauthenticated",
+    );
     check_refused(shop.users.delete_me(DeleteMeRequest {}).await, Code::Unauthenticated, "unauthenticated");
     check_refused(shop.users.export_me(ExportMeRequest {}).await, Code::Unauthenticated, "unauthenticated");
 }
@@ -83,8 +94,14 @@ async fn an_export_has_everything() {
     shop.users.put_device(ana.call(device)).await.unwrap();
     let export = shop.users.export_me(ana.call(ExportMeRequest {})).await.unwrap().into_inner();
     assert_eq!(export.user.unwrap().id, ana.id);
-    assert_eq!((export.addresses.len(), export.devices.len(), export.wishlist.len(), export.sessions.len()), (1, 1, 1, 1));
-    assert_eq!((export.bank_accounts[0].number.as_str(), export.sessions[0].id.as_str()), (CBU, ana.session_id.as_str()));
+    assert_eq!(
+        (export.addresses.len(), export.devices.len(), export.wishlist.len(), export.sessions.len()),
+        (1, 1, 1, 1)
+    );
+    assert_eq!(
+        (export.bank_accounts[0].number.as_str(), export.sessions[0].id.as_str()),
+        (CBU, ana.session_id.as_str())
+    );
     assert_eq!(export.seller.unwrap().id, ana.id);
 }
 
@@ -101,10 +118,18 @@ async fn a_deleted_account_is_nobody_and_its_names_are_free() {
     let answer = shop.users.delete_me(keyed(ana.call(DeleteMeRequest {}), "k")).await.unwrap();
     assert!(changed(&answer).contains(&format!("session:{}", ana.session_id)));
 
-    check_refused(shop.users.get_me(ana.call(GetMeRequest {})).await, Code::Unauthenticated, "unauthenticated");
+    check_refused(
+        shop.users.get_me(ana.call(GetMeRequest {})).await,
+        Code::Unauthenticated,
+        "unauthenticated",
+    );
     let login = LoginRequest { login: "ana".into(), password: PASSWORD.into() };
     check_refused(shop.users.login(login).await, Code::Unauthenticated, "login_failed");
-    check_refused(shop.users.get_seller(GetSellerRequest { id: ana.id.clone() }).await, Code::NotFound, "not_found");
+    check_refused(
+        shop.users.get_seller(GetSellerRequest { id: ana.id.clone() }).await,
+        Code::NotFound,
+        "not_found",
+    );
     let session = GetSessionRequest { user_id: ana.id.clone(), session_id: ana.session_id.clone() };
     assert!(!shop.users.get_session(session).await.unwrap().into_inner().active);
 

@@ -36,7 +36,12 @@ fn device(token: &str) -> PutDeviceRequest {
     PutDeviceRequest { token: token.to_owned(), ..PutDeviceRequest::default() }
 }
 
-async fn wished(shop: &mut Shop, account: &Account, limit: u32, cursor: Option<String>) -> (Vec<String>, Option<String>) {
+async fn wished(
+    shop: &mut Shop,
+    account: &Account,
+    limit: u32,
+    cursor: Option<String>,
+) -> (Vec<String>, Option<String>) {
     let request = ListWishlistRequest { limit: Some(limit), cursor };
     let page = shop.users.list_wishlist(account.call(request)).await.unwrap().into_inner();
     (page.items.into_iter().map(|wish| wish.publication_id).collect(), page.next_cursor)
@@ -87,9 +92,14 @@ async fn another_users_address_does_not_exist() {
     let mut shop = Shop::open().await;
     let (ana, eva) = (shop.register("ana").await, shop.register("eva").await);
     let id = shop.users.create_address(ana.call(address())).await.unwrap().into_inner().id;
-    let change = UpdateAddressRequest { id: id.clone(), city: Some("X".into()), ..UpdateAddressRequest::default() };
+    let change =
+        UpdateAddressRequest { id: id.clone(), city: Some("X".into()), ..UpdateAddressRequest::default() };
     check_refused(shop.users.update_address(eva.call(change)).await, Code::NotFound, "not_found");
-    check_refused(shop.users.delete_address(eva.call(DeleteAddressRequest { id })).await, Code::NotFound, "not_found");
+    check_refused(
+        shop.users.delete_address(eva.call(DeleteAddressRequest { id })).await,
+        Code::NotFound,
+        "not_found",
+    );
     check_refused(shop.users.create_address(address()).await, Code::Unauthenticated, "unauthenticated");
 }
 
@@ -133,7 +143,8 @@ async fn a_device_is_added_renamed_and_removed() {
     let mut shop = Shop::open().await;
     let ana = shop.register("ana").await;
     shop.users.put_device(ana.call(device("tok:1"))).await.unwrap();
-    let renamed = PutDeviceRequest { kind: Some("fid".into()), name: Some("Phone".into()), ..device("tok:1") };
+    let renamed =
+        PutDeviceRequest { kind: Some("fid".into()), name: Some("Phone".into()), ..device("tok:1") };
     shop.users.put_device(ana.call(renamed)).await.unwrap();
     let list = shop.users.list_devices(ana.call(ListDevicesRequest {})).await.unwrap().into_inner().items;
     assert_eq!((list.len(), list[0].kind.as_str(), list[0].name.as_deref()), (1, "fid", Some("Phone")));

@@ -5,7 +5,8 @@ use std::time::Duration;
 use tonic::Code;
 use vitrina_proto::events::v1::{SessionEnded, TokenRequested};
 use vitrina_proto::users::v1::{
-    ForgotPasswordRequest, GetMeRequest, LoginRequest, RefreshRequest, ResetPasswordRequest, UpdateMeRequest, VerifyEmailRequest,
+    ForgotPasswordRequest, GetMeRequest, LoginRequest, RefreshRequest, ResetPasswordRequest, UpdateMeRequest,
+    VerifyEmailRequest,
 };
 
 use crate::shop::{PASSWORD, Shop, changed, check_fields, check_refused, registration};
@@ -43,7 +44,10 @@ async fn a_new_address_has_to_be_verified_again_and_voids_the_old_token() {
     check_fields(shop.users.verify_email(VerifyEmailRequest { token: old }).await, &["token"]);
     shop.users.verify_email(VerifyEmailRequest { token: new }).await.unwrap();
     shop.users.register(registration("ana2")).await.unwrap();
-    shop.users.login(LoginRequest { login: "new@example.com".into(), password: PASSWORD.into() }).await.unwrap();
+    shop.users
+        .login(LoginRequest { login: "new@example.com".into(), password: PASSWORD.into() })
+        .await
+        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,7 +75,8 @@ async fn a_reset_sets_the_password_once_and_ends_every_session() {
     let ended: SessionEnded = shop.event("session.ended").await;
     assert_eq!((ended.user_id, ended.session_id), (ana.id.clone(), String::new()));
     check_fields(shop.users.reset_password(reset(&token)).await, &["token"]);
-    let refreshed = shop.users.refresh(RefreshRequest { refresh_token: ana.reply.refresh_token.clone() }).await;
+    let refreshed =
+        shop.users.refresh(RefreshRequest { refresh_token: ana.reply.refresh_token.clone() }).await;
     check_refused(refreshed, Code::Unauthenticated, "refresh_token_invalid");
     let old = shop.users.login(LoginRequest { login: "ana".into(), password: PASSWORD.into() }).await;
     check_refused(old, Code::Unauthenticated, "login_failed");

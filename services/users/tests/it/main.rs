@@ -3,6 +3,7 @@
 
 mod account;
 mod bank;
+mod contract;
 mod faults;
 mod lists;
 mod mail;

@@ -33,16 +33,21 @@ async fn every_wrong_field_is_named_at_once() {
         last_name: "x".repeat(101),
         language: Some("fr".into()),
     };
-    check_fields(shop.users.register(bad).await, &["email", "username", "password", "firstName", "lastName", "language"]);
+    check_fields(
+        shop.users.register(bad).await,
+        &["email", "username", "password", "firstName", "lastName", "language"],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn addresses_and_usernames_are_unique_without_case() {
     let mut shop = Shop::open().await;
     shop.register("ana").await;
-    let email = RegisterRequest { username: "other".into(), email: "ANA@example.com".into(), ..registration("ana") };
+    let email =
+        RegisterRequest { username: "other".into(), email: "ANA@example.com".into(), ..registration("ana") };
     check_refused(shop.users.register(email).await, Code::Aborted, "email_taken");
-    let username = RegisterRequest { username: "ANA".into(), email: "other@example.com".into(), ..registration("ana") };
+    let username =
+        RegisterRequest { username: "ANA".into(), email: "other@example.com".into(), ..registration("ana") };
     check_refused(shop.users.register(username).await, Code::Aborted, "username_taken");
 }
 
@@ -78,5 +83,9 @@ async fn a_repeated_registration_gives_the_same_account_and_session() {
     assert_eq!((first.id, first.session_id), (again.id, again.session_id));
     assert_eq!(first.reply.refresh_token, again.reply.refresh_token);
     let other = RegisterRequest { password: "another password".into(), ..registration("ana") };
-    check_refused(shop.users.register(keyed(Request::new(other), "k1")).await, Code::AlreadyExists, "idempotency_key_reused");
+    check_refused(
+        shop.users.register(keyed(Request::new(other), "k1")).await,
+        Code::AlreadyExists,
+        "idempotency_key_reused",
+    );
 }

@@ -13,9 +13,11 @@ use crate::shop::{PASSWORD, Shop, keyed, registration};
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_lies_in_the_files_of_the_store() {
     let mut shop = Shop::open().await;
-    let first = shop.users.register(keyed(Request::new(registration("ana")), "k1")).await.unwrap().into_inner();
+    let first =
+        shop.users.register(keyed(Request::new(registration("ana")), "k1")).await.unwrap().into_inner();
     let ana = shop.seller("eva").await;
-    let made = shop.users.create_bank_account(keyed(ana.call(bank_account(CBU)), "k2")).await.unwrap().into_inner();
+    let made =
+        shop.users.create_bank_account(keyed(ana.call(bank_account(CBU)), "k2")).await.unwrap().into_inner();
     let change = UpdateBankAccountRequest {
         id: made.id,
         holder_identity: Some(HolderIdentity { r#type: "CUIT".into(), number: "27301234563".into() }),
@@ -31,7 +33,8 @@ async fn no_secret_lies_in_the_files_of_the_store() {
     running.drain(Duration::from_secs(30)).await;
     let bytes = bytes_below(&dir.path().join("store"));
     assert!(holds(&bytes, "ana@example.com"), "what is kept in clear is found");
-    let mut secrets = vec![PASSWORD.to_owned(), CBU.to_owned(), "30123456".to_owned(), "27301234563".to_owned()];
+    let mut secrets =
+        vec![PASSWORD.to_owned(), CBU.to_owned(), "30123456".to_owned(), "27301234563".to_owned()];
     for reply in [first, second, third] {
         secrets.extend([reply.access_token, reply.refresh_token]);
     }

@@ -8,7 +8,8 @@ use ed25519_dalek::{Signature, Verifier, VerifyingKey};
 use tonic::{Code, Request};
 use vitrina_proto::events::v1::SessionEnded;
 use vitrina_proto::users::v1::{
-    GetKeysRequest, GetSessionRequest, IssueTokenRequest, LoginRequest, LogoutRequest, RefreshRequest, SessionReply,
+    GetKeysRequest, GetSessionRequest, IssueTokenRequest, LoginRequest, LogoutRequest, RefreshRequest,
+    SessionReply,
 };
 
 use crate::shop::{Account, PASSWORD, Shop, changed, check_fields, check_refused, claims, with};
@@ -44,9 +45,17 @@ async fn one_logs_in_by_address_or_username() {
 async fn an_unknown_login_and_a_wrong_password_look_the_same() {
     let mut shop = Shop::open().await;
     shop.register("ana").await;
-    let wrong = check_refused(shop.users.login(login("ana", "wrong password")).await, Code::Unauthenticated, "login_failed");
+    let wrong = check_refused(
+        shop.users.login(login("ana", "wrong password")).await,
+        Code::Unauthenticated,
+        "login_failed",
+    );
     for name in ["nobody", "nobody@example.com", "ünbekannt"] {
-        let unknown = check_refused(shop.users.login(login(name, PASSWORD)).await, Code::Unauthenticated, "login_failed");
+        let unknown = check_refused(
+            shop.users.login(login(name, PASSWORD)).await,
+            Code::Unauthenticated,
+            "login_failed",
+        );
         assert_eq!(unknown, wrong);
     }
     check_fields(shop.users.login(login("", "")).await, &["login", "password"]);
@@ -126,7 +135,11 @@ async fn reuse_of_an_old_token_ends_its_family() {
     shop.context.clock.advance(Duration::from_secs(21));
     let reused = shop.users.refresh(refresh(&ana.reply.refresh_token, "phone")).await;
     check_refused(reused, Code::Unauthenticated, "refresh_token_reused");
-    check_refused(shop.users.refresh(refresh(&newest, "phone")).await, Code::Unauthenticated, "refresh_token_invalid");
+    check_refused(
+        shop.users.refresh(refresh(&newest, "phone")).await,
+        Code::Unauthenticated,
+        "refresh_token_invalid",
+    );
     assert!(!is_active(&mut shop, &ana).await);
     let ended: SessionEnded = shop.event("session.ended").await;
     assert_eq!((ended.user_id, ended.session_id), (ana.id, ana.session_id));
@@ -139,7 +152,11 @@ async fn made_up_and_expired_tokens_are_refused_and_end_nothing() {
     let mut bytes = URL_SAFE_NO_PAD.decode(&ana.reply.refresh_token).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     for bad in ["", "x", &URL_SAFE_NO_PAD.encode(&bytes), &ana.reply.access_token] {
-        check_refused(shop.users.refresh(refresh(bad, "phone")).await, Code::Unauthenticated, "refresh_token_invalid");
+        check_refused(
+            shop.users.refresh(refresh(bad, "phone")).await,
+            Code::Unauthenticated,
+            "refresh_token_invalid",
+        );
     }
     assert!(is_active(&mut shop, &ana).await);
     shop.context.clock.advance(Duration::from_secs(30 * 24 * 3600));
@@ -163,7 +180,11 @@ async fn logging_out_ends_the_session_at_once() {
     shop.users.logout(by_token).await.unwrap();
     shop.users.logout(other.call(LogoutRequest::default())).await.unwrap();
     assert!(!is_active(&mut shop, &other).await);
-    check_refused(shop.users.logout(LogoutRequest::default()).await, Code::Unauthenticated, "unauthenticated");
+    check_refused(
+        shop.users.logout(LogoutRequest::default()).await,
+        Code::Unauthenticated,
+        "unauthenticated",
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -184,7 +205,8 @@ async fn an_operator_opens_a_session_by_id_or_login() {
     let mut shop = Shop::open().await;
     let ana = shop.register("ana").await;
     for login in [ana.id.as_str(), "ana", "ana@example.com"] {
-        let reply = shop.users.issue_token(IssueTokenRequest { login: login.to_owned() }).await.unwrap().into_inner();
+        let reply =
+            shop.users.issue_token(IssueTokenRequest { login: login.to_owned() }).await.unwrap().into_inner();
         assert_eq!(Account::of(reply).id, ana.id);
     }
     let unknown = shop.users.issue_token(IssueTokenRequest { login: "nobody".into() }).await;

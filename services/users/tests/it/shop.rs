@@ -43,8 +43,12 @@ impl Shop {
     }
 
     pub(crate) async fn over(context: Context, dir: TempDir) -> Shop {
-        let queue =
-            Queue { name: "test.events".into(), topics: vec!["#".into()], kind: QueueKind::Transient, prefetch: 100 };
+        let queue = Queue {
+            name: "test.events".into(),
+            topics: vec!["#".into()],
+            kind: QueueKind::Transient,
+            prefetch: 100,
+        };
         let events = context.broker.consume(queue).await.unwrap();
         let service = vitrina_users::start(context.clone(), config()).unwrap();
         let running = vitrina_chassis::start(context.clone(), service).unwrap();
@@ -138,12 +142,20 @@ pub(crate) fn claims(token: &str) -> serde_json::Value {
 
 /// The tags that an answer names as changed.
 pub(crate) fn changed<T>(response: &tonic::Response<T>) -> String {
-    response.metadata().get(metadata::CHANGED).map(|tags| tags.to_str().unwrap().to_owned()).unwrap_or_default()
+    response
+        .metadata()
+        .get(metadata::CHANGED)
+        .map(|tags| tags.to_str().unwrap().to_owned())
+        .unwrap_or_default()
 }
 
 /// Checks what a call was refused with; gives the fault.
 #[track_caller]
-pub(crate) fn check_refused<T: std::fmt::Debug>(result: Result<T, Status>, code: Code, reason: &str) -> Fault {
+pub(crate) fn check_refused<T: std::fmt::Debug>(
+    result: Result<T, Status>,
+    code: Code,
+    reason: &str,
+) -> Fault {
     let status = result.unwrap_err();
     let fault = Fault::from_status(&status);
     assert_eq!((status.code(), fault.reason.as_ref()), (code, reason), "{fault:?}");
