@@ -6,5 +6,6 @@ mod events;
 mod faults;
 mod faulty;
 mod notes;
+mod traces;
 mod transports;
 mod unit;
