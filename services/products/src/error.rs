@@ -50,7 +50,7 @@ pub enum Error {
 impl IntoFault for Error {
     fn fault(&self) -> Fault {
         match self {
-            Error::Store(error) => store_fault(error),
+            Error::Store(error) => error.fault(),
             Error::Work(refused) => refused.fault(),
             Error::Request(fault) => fault.clone(),
             Error::Rule(refusal) => rule_fault(refusal),

@@ -10,7 +10,7 @@
 //! Listens to `publication.changed` and `publication.closed`, to know which products are published and which product a
 //! publication sells. They may come twice and in any order: what is older than the version that is known is dropped.
 
-use vitrina_chassis::{Fault, decode, event};
+use vitrina_chassis::{Fault, event};
 use vitrina_proto::events::v1 as events;
 use vitrina_proto::products::v1 as pb;
 use vitrina_storage::{Commit, OutboxMessage, Store};

@@ -125,7 +125,7 @@ pub(crate) struct Product {
 
 /// Why a rule says no.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Refusal {
+pub enum Refusal {
     #[error("{product} has {available} units left, {asked} were asked for")]
     StockInsufficient { product: ProductId, asked: u32, available: u32 },
     #[error("{product} has variants and none was named")]

@@ -6,16 +6,15 @@
 use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
-use vitrina_chassis::{Answer, Call, Caller, Decision, unit};
+use vitrina_chassis::{Answer, Call, Caller, Decision, Fault, unit};
 use vitrina_proto::products::v1 as pb;
 use vitrina_storage::{Commit, Row};
 
 use super::{App, next, tagged};
 use crate::error::Error;
 use crate::model::reservation::{Products, Reservation};
-use crate::model::{OrderId, Product, ProductId};
+use crate::model::{OrderId, Product, ProductId, Refusal};
 use crate::{events, store, wire};
-use vitrina_chassis::Fault;
 
 const RESERVE_RPC: &str = "vitrina.products.v1.Products/Reserve";
 const COMMIT_RPC: &str = "vitrina.products.v1.Products/CommitReservation";
@@ -25,7 +24,11 @@ const EXPIRE: &str = "vitrina.products.v1.Products/expire";
 /// Leases that are ended before the clock is asked again.
 const LEASES_AT_ONCE: usize = 100;
 
-type Held = Decision<pb::Reservation>;
+/// The products of an order: as they were read, and as the model leaves them.
+struct Shelf {
+    rows: Vec<Row<Product>>,
+    products: Products,
+}
 
 impl App {
     /// Holds the units of all lines, or of none.
@@ -41,11 +44,10 @@ impl App {
             if wanted.until_ms <= call.now_ms {
                 return Err(Fault::invalid_field("until", "out_of_range", "must be in the future").into());
             }
-            let rows = self.products_of(wanted.lines.iter().map(|line| line.product))?;
-            let mut products = by_id(&rows);
-            let after =
-                Reservation::hold(wanted.order, &wanted.lines, wanted.until_ms, &mut products, call.now_ms)?;
-            self.moved(before.as_ref(), &after, &rows, &products, call.now_ms)
+            let mut shelf = self.shelf(wanted.lines.iter().map(|line| line.product))?;
+            let Shelf { products, .. } = &mut shelf;
+            let after = Reservation::hold(wanted.order, &wanted.lines, wanted.until_ms, products, call.now_ms)?;
+            self.moved(before.as_ref(), &after, &shelf, call.now_ms)
         })
         .await
     }
@@ -100,18 +102,17 @@ impl App {
         &self,
         call: &Call<pb::ReservationRequest>,
         rpc: &'static str,
-        step: impl Fn(&mut Reservation, &mut Products) -> Result<bool, crate::model::Refusal>,
+        step: impl Fn(&mut Reservation, &mut Products) -> Result<bool, Refusal>,
     ) -> Result<Answer<pb::Reservation>, Error> {
         let order: OrderId = call.request.order_id.parse().map_err(|_| Error::ReservationUnknown)?;
         unit(&self.store, call, rpc, || {
             let before = store::reservation(&self.store, order)?.ok_or(Error::ReservationUnknown)?;
-            let rows = self.products_of(before.value.lines.iter().map(|held| held.line.product))?;
-            let mut products = by_id(&rows);
+            let mut shelf = self.shelf(before.value.lines.iter().map(|held| held.line.product))?;
             let mut after = before.value.clone();
-            if !step(&mut after, &mut products)? {
+            if !step(&mut after, &mut shelf.products)? {
                 return Ok(Decision::unchanged(Answer::new(wire::reservation(&after))));
             }
-            self.moved(Some(&before), &after, &rows, &products, call.now_ms)
+            self.moved(Some(&before), &after, &shelf, call.now_ms)
         })
         .await
     }
@@ -121,15 +122,14 @@ impl App {
         &self,
         before: Option<&Row<Reservation>>,
         after: &Reservation,
-        rows: &[Row<Product>],
-        products: &Products,
+        shelf: &Shelf,
         now_ms: u64,
-    ) -> Result<Held, Error> {
+    ) -> Result<Decision<pb::Reservation>, Error> {
         let mut commit = Commit::new();
         store::put_reservation(&mut commit, before, after);
         let mut answer = Answer::new(wire::reservation(after));
-        for row in rows {
-            let product = &products[&row.value.id];
+        for row in &shelf.rows {
+            let product = &shelf.products[&row.value.id];
             let listing = store::listing(&self.store, product.id)?;
             store::replace(&mut commit, row, product);
             commit.emit(events::stock_changed(&next(row, product, listing, now_ms)));
@@ -139,14 +139,12 @@ impl App {
     }
 
     /// The products that are named, each once; unknown ones are left out.
-    fn products_of(&self, ids: impl Iterator<Item = ProductId>) -> Result<Vec<Row<Product>>, Error> {
+    fn shelf(&self, ids: impl Iterator<Item = ProductId>) -> Result<Shelf, Error> {
         let mut ids: Vec<ProductId> = ids.collect();
         ids.sort_unstable();
         ids.dedup();
-        Ok(store::products(&self.store, &ids)?.into_iter().flatten().collect())
+        let rows: Vec<Row<Product>> = store::products(&self.store, &ids)?.into_iter().flatten().collect();
+        let products = rows.iter().map(|row| (row.value.id, row.value.clone())).collect();
+        Ok(Shelf { rows, products })
     }
-}
-
-fn by_id(rows: &[Row<Product>]) -> Products {
-    rows.iter().map(|row| (row.value.id, row.value.clone())).collect()
 }

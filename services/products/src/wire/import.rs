@@ -103,6 +103,13 @@ pub(crate) fn read(csv: &[u8], terms: &Terms) -> Result<Sheet, Fault> {
 }
 
 impl ImportRow {
+    /// Bytes of all texts that the product keeps.
+    fn text_bytes(&self) -> usize {
+        let attributes: usize = self.attributes.iter().map(|(name, text)| name.len() + text.len()).sum();
+        let brand = self.brand.as_ref().map_or(0, String::len);
+        self.sku.len() + self.name.len() + self.description.len() + self.category.len() + brand + attributes
+    }
+
     /// The product that the row becomes.
     pub(crate) fn product(&self, id: ProductId, seller: UserId, now_ms: u64) -> Product {
         Product {

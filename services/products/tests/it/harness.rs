@@ -10,9 +10,9 @@ use tonic::{Request, Response, Status};
 use vitrina_chassis::{Caller, Context, Fault, InProcess, Running, UserId, metadata, testing};
 use vitrina_proto::Timestamp;
 use vitrina_proto::common::v1::Money;
-use vitrina_proto::events::v1::{PublicationChanged, ProductChanged};
+use vitrina_proto::events::v1::{ProductChanged, PublicationChanged};
+use vitrina_proto::products::v1 as pb;
 use vitrina_proto::products::v1::products_client::ProductsClient;
-use vitrina_proto::products::v1::{self as pb};
 use vitrina_proto::publications::v1::{Publication, PublicationStatus};
 use vitrina_products::Config;
 
@@ -99,8 +99,18 @@ impl Shop {
         self.client().commit_reservation(Request::new(request)).await.map(Response::into_inner)
     }
 
-    /// Tells the service what the publications have done.
+    /// Tells the service what the publications have done, once it listens.
     pub(crate) async fn hear(&self, id: PublicationId, product: &pb::Product, version: u32, status: PublicationStatus) {
+        let probe = PublicationId::generate();
+        until("the service listens", || async {
+            self.send(probe, product, 1, PublicationStatus::Closed).await;
+            self.ctx.store.is_handled(&format!("{probe}-1")).expect("the store is read")
+        })
+        .await;
+        self.send(id, product, version, status).await;
+    }
+
+    async fn send(&self, id: PublicationId, product: &pb::Product, version: u32, status: PublicationStatus) {
         let publication = Publication {
             id: id.to_string(),
             version,
@@ -117,7 +127,7 @@ impl Shop {
             payload: PublicationChanged { publication: Some(publication) }.encode_to_vec().into(),
             headers: Vec::new(),
         };
-        until("the inbox takes messages", || async { self.ctx.broker.publish(message.clone()).await.is_ok() }).await;
+        self.ctx.broker.publish(message).await.expect("the broker takes the event");
     }
 
     pub(crate) async fn until_published(&self, seller: UserId, id: &str, publication: Option<PublicationId>) {

@@ -17,14 +17,14 @@ async fn import(shop: &Shop, seller: UserId, request: pb::ImportProductsRequest)
 }
 
 fn csv(text: &str) -> pb::ImportProductsRequest {
-    pb::ImportProductsRequest { csv: text.as_bytes().to_vec().into(), ..Default::default() }
+    pb::ImportProductsRequest { csv: text.as_bytes().to_vec(), ..Default::default() }
 }
 
 async fn products(shop: &Shop, seller: UserId) -> Vec<pb::Product> {
     let (mut all, mut cursor) = (Vec::new(), None);
     loop {
         let request = pb::ListProductsRequest { limit: Some(100), cursor };
-        let page = shop.client().list_products(by(seller, request)).await.unwrap().into_inner();
+        let page = shop.client().list_products(by(seller, request)).await.expect("a list is read").into_inner();
         all.extend(page.items);
         cursor = page.next_cursor;
         if cursor.is_none() {
@@ -37,7 +37,7 @@ async fn products(shop: &Shop, seller: UserId) -> Vec<pb::Product> {
 async fn check_refused(header: &str, row: &str, faults: &[(&str, &str)]) {
     let shop = Shop::open();
     let ana = UserId::generate();
-    let report = import(&shop, ana, csv(&format!("{header}\n{row}\n"))).await.unwrap();
+    let report = import(&shop, ana, csv(&format!("{header}\n{row}\n"))).await.expect("the header is fine");
     let found: Vec<_> = report.rejected.iter().map(|row| (row.column.as_str(), row.reason.as_str())).collect();
     assert_eq!(found, faults, "{row}");
     assert_eq!((report.read, report.created), (1, 0));

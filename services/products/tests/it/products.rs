@@ -24,7 +24,7 @@ async fn a_new_product_is_read_as_it_was_given() {
     assert_eq!((product.version, product.seller_id.as_str()), (1, ana.to_string().as_str()));
     assert_eq!((product.price.clone(), product.effective_price.clone()), (ars(100_000), ars(100_000)));
     assert_eq!(product.stock, Some(pb::Stock { on_hand: 5, reserved: 0, available: 5 }));
-    assert_eq!((product.offer, product.publication_id.clone()), (None, None));
+    assert_eq!((product.offer.clone(), product.publication_id.clone()), (None, None));
     assert_eq!(next_event(&mut events).await, ("product.changed".to_owned(), product));
 }
 

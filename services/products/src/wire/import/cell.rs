@@ -13,6 +13,8 @@ use crate::model::{ATTRIBUTE_VALUE_CHARS, Currency, MINOR_MAX, Money, ON_HAND_MA
 const TAGS_MAX: usize = 10;
 /// Characters of a tag.
 const TAG_CHARS_MAX: usize = 40;
+/// Digits that a decimal surely holds.
+const DIGITS_MAX: usize = 28;
 /// What parts the tags of a cell.
 const TAG_SEPARATORS: [char; 3] = [',', ';', '|'];
 
@@ -186,8 +188,12 @@ impl<'a> Cells<'a> {
 
     /// An amount in minor units. A converted price is rounded to the nearest one, a given price must be exact.
     fn minor(&mut self, column: Column, text: &str, currency: Currency, rate: Decimal) -> Option<Money> {
-        let Ok(amount) = Decimal::from_str(text) else {
-            return self.reject(column, "is not a decimal number");
+        // The library also reads `1e3` and `1_000`, which in a catalogue are more likely mistakes.
+        let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+'));
+        let Some(amount) = Decimal::from_str(text).ok().filter(|_| is_plain) else {
+            // More digits than a decimal holds are no typing error, but no price either.
+            let is_long = is_plain && text.len() > DIGITS_MAX;
+            return self.reject(column, if is_long { "is too large" } else { "is not a decimal number" });
         };
         if amount <= Decimal::ZERO {
             return self.reject(column, "must be above zero");

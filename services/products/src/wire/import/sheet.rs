@@ -10,12 +10,14 @@ use vitrina_chassis::{Fault, FieldError};
 use vitrina_proto::products::v1 as pb;
 
 use super::cell::{Cells, Column, Places};
-use super::{Sheet, Terms, UnknownColumns, row};
+use super::{ImportRow, Sheet, Terms, UnknownColumns, row};
 use crate::model::ProductId;
 use crate::wire::check_size;
 
 /// Some editors put it in front of UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+/// Bytes of text with which a product fits the store whatever its ids, numbers and the frames of its fields take.
+const SURELY_FITTING_BYTES: usize = 4096;
 
 /// Reads a file: the header, then every row.
 pub(super) fn read(csv: &[u8], terms: &Terms) -> Result<Sheet, Fault> {
@@ -30,8 +32,7 @@ pub(super) fn read(csv: &[u8], terms: &Terms) -> Result<Sheet, Fault> {
     let mut record = ByteRecord::new();
     while reader.read_byte_record(&mut record).map_err(unreadable)? {
         sheet.read += 1;
-        let below = record.position().map_or(0, |at| at.line().saturating_sub(first_row_at));
-        let line = terms.first_line.saturating_add(u32::try_from(below).unwrap_or(u32::MAX));
+        let line = terms.first_line.saturating_add(lines_below(first_row_at, &record, csv));
         if record.len() != header.len() {
             sheet.rejected.push(wrong_length(line, record.len(), &header));
             continue;
@@ -51,9 +52,7 @@ pub(super) fn read(csv: &[u8], terms: &Terms) -> Result<Sheet, Fault> {
             Entry::Occupied(known) if sheet.rows[*known.get()] == row => sheet.repeated += 1,
             Entry::Occupied(_) => sheet.rejected.push(reject(Column::Sku.name(), "sku repeated".to_owned())),
             Entry::Vacant(new) => {
-                // The ids do not matter for the size: they are all of one length.
-                let product = row.product(ProductId::from_bytes([0; 16]), UserId::from_bytes([0; 16]), 0);
-                if let Err(FieldError { field, detail, .. }) = check_size(&product) {
+                if let Err(FieldError { field, detail, .. }) = fits_store(&row) {
                     sheet.rejected.push(reject(&field, detail));
                     continue;
                 }
@@ -88,6 +87,25 @@ fn places(header: &ByteRecord, unknown_columns: UnknownColumns) -> Result<Places
     let has_price = places.has(Column::Price) || places.has(Column::PriceUsd);
     fields.ensure("csv", has_price, "column_missing", "has neither a column price nor price_usd");
     fields.finish().map(|()| places)
+}
+
+/// Lines from the first row to this one. The reader counts a row from where it began to look for it, so the empty lines
+/// before the row have to be added.
+fn lines_below(first_row_at: u64, record: &ByteRecord, csv: &[u8]) -> u32 {
+    let Some(at) = record.position() else { return 0 };
+    let from = usize::try_from(at.byte()).unwrap_or(usize::MAX);
+    let skipped = csv.get(from..).unwrap_or_default().iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+    let empty = skipped.filter(|byte| **byte == b'\n').count() as u64;
+    u32::try_from(at.line().saturating_sub(first_row_at) + empty).unwrap_or(u32::MAX)
+}
+
+/// Whether the row's product fits the store. Nearly all are so short that it need not be built to know.
+fn fits_store(row: &ImportRow) -> Result<(), FieldError> {
+    if row.text_bytes() <= SURELY_FITTING_BYTES {
+        return Ok(());
+    }
+    // The ids do not matter for the size: they are all of one length.
+    check_size(&row.product(ProductId::from_bytes([0; 16]), UserId::from_bytes([0; 16]), 0))
 }
 
 fn wrong_length(line: u32, cells: usize, header: &ByteRecord) -> pb::RejectedRow {
