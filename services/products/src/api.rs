@@ -20,35 +20,59 @@ impl Api {
 
 #[async_trait]
 impl Products for Api {
-    async fn list_products(&self, request: Request<pb::ListProductsRequest>) -> Result<Response<pb::ProductList>, Status> {
+    async fn list_products(
+        &self,
+        request: Request<pb::ListProductsRequest>,
+    ) -> Result<Response<pb::ProductList>, Status> {
         respond(self.0.list_products(&self.call(request)))
     }
 
-    async fn create_product(&self, request: Request<pb::CreateProductRequest>) -> Result<Response<pb::Product>, Status> {
+    async fn create_product(
+        &self,
+        request: Request<pb::CreateProductRequest>,
+    ) -> Result<Response<pb::Product>, Status> {
         respond(self.0.create_product(self.call(request)).await)
     }
 
-    async fn get_product(&self, request: Request<pb::GetProductRequest>) -> Result<Response<pb::Product>, Status> {
+    async fn get_product(
+        &self,
+        request: Request<pb::GetProductRequest>,
+    ) -> Result<Response<pb::Product>, Status> {
         respond(self.0.get_product(&self.call(request)))
     }
 
-    async fn update_product(&self, request: Request<pb::UpdateProductRequest>) -> Result<Response<pb::Product>, Status> {
+    async fn update_product(
+        &self,
+        request: Request<pb::UpdateProductRequest>,
+    ) -> Result<Response<pb::Product>, Status> {
         respond(self.0.update_product(self.call(request)).await)
     }
 
-    async fn delete_product(&self, request: Request<pb::DeleteProductRequest>) -> Result<Response<Empty>, Status> {
+    async fn delete_product(
+        &self,
+        request: Request<pb::DeleteProductRequest>,
+    ) -> Result<Response<Empty>, Status> {
         respond(self.0.delete_product(self.call(request)).await)
     }
 
-    async fn put_offer(&self, request: Request<pb::PutOfferRequest>) -> Result<Response<pb::Product>, Status> {
+    async fn put_offer(
+        &self,
+        request: Request<pb::PutOfferRequest>,
+    ) -> Result<Response<pb::Product>, Status> {
         respond(self.0.put_offer(self.call(request)).await)
     }
 
-    async fn delete_offer(&self, request: Request<pb::DeleteOfferRequest>) -> Result<Response<Empty>, Status> {
+    async fn delete_offer(
+        &self,
+        request: Request<pb::DeleteOfferRequest>,
+    ) -> Result<Response<Empty>, Status> {
         respond(self.0.delete_offer(self.call(request)).await)
     }
 
-    async fn adjust_stock(&self, request: Request<pb::AdjustStockRequest>) -> Result<Response<pb::Product>, Status> {
+    async fn adjust_stock(
+        &self,
+        request: Request<pb::AdjustStockRequest>,
+    ) -> Result<Response<pb::Product>, Status> {
         respond(self.0.adjust_stock(self.call(request)).await)
     }
 
@@ -73,11 +97,17 @@ impl Products for Api {
         respond(self.0.batch_get_products(&self.call(request)))
     }
 
-    async fn list_low_stock(&self, request: Request<pb::ListLowStockRequest>) -> Result<Response<pb::ProductList>, Status> {
+    async fn list_low_stock(
+        &self,
+        request: Request<pb::ListLowStockRequest>,
+    ) -> Result<Response<pb::ProductList>, Status> {
         respond(self.0.list_low_stock(&self.call(request)))
     }
 
-    async fn reserve(&self, request: Request<pb::ReserveRequest>) -> Result<Response<pb::Reservation>, Status> {
+    async fn reserve(
+        &self,
+        request: Request<pb::ReserveRequest>,
+    ) -> Result<Response<pb::Reservation>, Status> {
         respond(self.0.reserve(self.call(request)).await)
     }
 

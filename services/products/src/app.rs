@@ -63,7 +63,11 @@ fn tagged<T>(answer: Answer<T>, product: ProductId, listing: Option<PublicationI
 }
 
 /// The answer to a change of a product, with the version that the commit gives it.
-fn product_answer(product: pb::Product, id: ProductId, listing: Option<PublicationId>) -> Answer<pb::Product> {
+fn product_answer(
+    product: pb::Product,
+    id: ProductId,
+    listing: Option<PublicationId>,
+) -> Answer<pb::Product> {
     let version = u64::from(product.version);
     tagged(Answer::new(product).version(version), id, listing)
 }

@@ -58,7 +58,9 @@ impl IntoFault for Error {
             Error::ProductUnknown => Fault::not_found("product"),
             Error::PublicationUnknown => Fault::not_found("publication"),
             Error::ReservationUnknown => Fault::not_found("reservation"),
-            Error::SkuTaken { sku } => Fault::conflict("sku_taken", format!("you have a product with the sku {sku} already")),
+            Error::SkuTaken { sku } => {
+                Fault::conflict("sku_taken", format!("you have a product with the sku {sku} already"))
+            }
             Error::PublicationActive => {
                 Fault::conflict("publication_active", "close or pause the publication of this product first")
             }
@@ -81,10 +83,14 @@ fn rule_fault(refusal: &Refusal) -> Fault {
             "stock_insufficient",
             format!("the stock cannot go below zero or below the {reserved} reserved units"),
         ),
-        Refusal::StockTooLarge => Fault::invalid_field("delta", "out_of_range", "would make too large a stock"),
-        Refusal::OfferNotBelowPrice => {
-            Fault::invalid_field("price", "not_below_price", "must be less than the list price, in the same currency")
+        Refusal::StockTooLarge => {
+            Fault::invalid_field("delta", "out_of_range", "would make too large a stock")
         }
+        Refusal::OfferNotBelowPrice => Fault::invalid_field(
+            "price",
+            "not_below_price",
+            "must be less than the list price, in the same currency",
+        ),
         Refusal::CurrencyMixed => Fault::invalid_field(
             "price.currency",
             "currency_mixed",

@@ -57,11 +57,16 @@ pub(crate) fn published(product: pb::Product, publication: PublicationId, tags: 
 }
 
 /// Takes over what happened to a publication; `None` when something newer is known.
-pub(crate) fn publication_moved(store: &Store, topic: &str, payload: events::PublicationChanged) -> Result<Option<Commit>, Error> {
+pub(crate) fn publication_moved(
+    store: &Store,
+    topic: &str,
+    payload: events::PublicationChanged,
+) -> Result<Option<Commit>, Error> {
     let malformed = |field| Fault::invalid_field(field, "malformed", "cannot be read");
     let publication = payload.publication.ok_or_else(|| malformed("publication"))?;
     let id: PublicationId = publication.id.parse().map_err(|_| malformed("publication.id"))?;
-    let product: ProductId = publication.product_id.parse().map_err(|_| malformed("publication.productId"))?;
+    let product: ProductId =
+        publication.product_id.parse().map_err(|_| malformed("publication.productId"))?;
     let status = if topic == CLOSED { PublicationRow::CLOSED } else { publication.status.unsigned_abs() };
     let row = PublicationRow { product: product.bytes().to_vec(), version: publication.version, status };
     store::put_publication(store, id, product, &row)

@@ -11,15 +11,15 @@
 //!
 //! *It is not* the listing: titles, search and questions are the publications' business, pictures the images'.
 
-mod config;
-mod model;
-mod keys;
-mod store;
-mod app;
-mod wire;
 mod api;
+mod app;
+mod config;
 mod error;
 mod events;
+mod keys;
+mod model;
+mod store;
+mod wire;
 
 use vitrina_chassis::{Context, Message, Queue, QueueKind, Service, decode};
 use vitrina_proto::products::v1::products_server::ProductsServer;

@@ -163,8 +163,8 @@ impl Currency {
     /// Decimals of the currency (ISO 4217, table A.1).
     pub(crate) fn decimals(self) -> u32 {
         match &self.0 {
-            b"BIF" | b"CLP" | b"DJF" | b"GNF" | b"ISK" | b"JPY" | b"KMF" | b"KRW" | b"PYG" | b"RWF" | b"UGX" | b"VND"
-            | b"VUV" | b"XAF" | b"XOF" | b"XPF" => 0,
+            b"BIF" | b"CLP" | b"DJF" | b"GNF" | b"ISK" | b"JPY" | b"KMF" | b"KRW" | b"PYG" | b"RWF"
+            | b"UGX" | b"VND" | b"VUV" | b"XAF" | b"XOF" | b"XPF" => 0,
             b"BHD" | b"IQD" | b"JOD" | b"KWD" | b"LYD" | b"OMR" | b"TND" => 3,
             _ => 2,
         }
@@ -197,7 +197,8 @@ impl Stock {
         if on_hand < i64::from(self.reserved) {
             return Err(Refusal::StockBelowReserved { on_hand, reserved: self.reserved });
         }
-        self.on_hand = u32::try_from(on_hand).ok().filter(|n| *n <= ON_HAND_MAX).ok_or(Refusal::StockTooLarge)?;
+        self.on_hand =
+            u32::try_from(on_hand).ok().filter(|n| *n <= ON_HAND_MAX).ok_or(Refusal::StockTooLarge)?;
         Ok(())
     }
 
@@ -321,7 +322,9 @@ fn running(offer: Option<Offer>, now_ms: u64) -> Option<Money> {
 }
 
 fn lower(price: Money, offered: Option<Money>) -> Money {
-    offered.filter(|offered| offered.currency == price.currency && offered.minor < price.minor).unwrap_or(price)
+    offered
+        .filter(|offered| offered.currency == price.currency && offered.minor < price.minor)
+        .unwrap_or(price)
 }
 
 #[cfg(test)]

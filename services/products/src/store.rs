@@ -15,9 +15,7 @@ use crate::keys::{
 };
 use crate::model::reservation::{Reservation, State};
 use crate::model::{OrderId, Product, ProductId, PublicationId};
-use crate::store::rows::{
-    AdjustmentRow, ListingRow, MarkRow, ProductRow, PublicationRow, SkuRow, id16,
-};
+use crate::store::rows::{AdjustmentRow, ListingRow, MarkRow, ProductRow, PublicationRow, SkuRow, id16};
 
 /// Most units available at which a product counts as running out. The index holds these only: a full shelf costs no row.
 pub(crate) const LOW_STOCK_MAX: u32 = 9;
@@ -107,7 +105,8 @@ pub(crate) fn create(commit: &mut Commit, product: &Product) {
 
 /// Adds the publication that an import asks for, as if it had been heard of already.
 pub(crate) fn publish(commit: &mut Commit, product: &Product, publication: PublicationId) {
-    let row = PublicationRow { product: product.id.bytes().to_vec(), version: 0, status: PublicationRow::ACTIVE };
+    let row =
+        PublicationRow { product: product.id.bytes().to_vec(), version: 0, status: PublicationRow::ACTIVE };
     commit.put(&PUBLICATIONS, &publication, &row);
     commit.put(&LISTINGS, &product.id, &ListingRow { publication: publication.bytes().to_vec() });
 }

@@ -13,9 +13,10 @@ use vitrina_proto::products::v1 as pb;
 
 use crate::model::reservation::Line;
 use crate::model::{
-    ATTRIBUTE_NAME_CHARS, ATTRIBUTE_VALUE_CHARS, ATTRIBUTES_MAX, BRAND_CHARS, CATEGORY_CHARS, CATEGORY_DEPTH_MAX, Condition,
-    Currency, DESCRIPTION_CHARS_MAX, MINOR_MAX, Money, NAME_CHARS, OPTION_NAME_CHARS, OPTION_VALUE_CHARS, OPTIONS, ON_HAND_MAX,
-    Offer, OrderId, Product, ProductId, SKU_CHARS, Stock, VARIANTS_MAX, Variant, VariantId,
+    ATTRIBUTE_NAME_CHARS, ATTRIBUTE_VALUE_CHARS, ATTRIBUTES_MAX, BRAND_CHARS, CATEGORY_CHARS,
+    CATEGORY_DEPTH_MAX, Condition, Currency, DESCRIPTION_CHARS_MAX, MINOR_MAX, Money, NAME_CHARS,
+    ON_HAND_MAX, OPTION_NAME_CHARS, OPTION_VALUE_CHARS, OPTIONS, Offer, OrderId, Product, ProductId,
+    SKU_CHARS, Stock, VARIANTS_MAX, Variant, VariantId,
 };
 use crate::store;
 
@@ -150,7 +151,9 @@ pub(crate) fn update(request: &pb::UpdateProductRequest, product: &mut Product) 
         let detail = "must be the currency of the product's variants and offer";
         fields.ensure("price.currency", is_one_currency, "currency_mixed", detail);
     }
-    if fields.is_fine() && let Err(FieldError { field, code, detail }) = check_size(product) {
+    if fields.is_fine()
+        && let Err(FieldError { field, code, detail }) = check_size(product)
+    {
         return Err(Fault::invalid(vec![FieldError { field, code, detail }]));
     }
     fields.finish()
@@ -237,7 +240,9 @@ pub(crate) fn check_size(product: &Product) -> Result<(), FieldError> {
     if bytes <= PRODUCT_BYTES_MAX {
         return Ok(());
     }
-    let sum = |texts: &BTreeMap<String, String>| -> usize { texts.iter().map(|(name, text)| name.len() + text.len()).sum() };
+    let sum = |texts: &BTreeMap<String, String>| -> usize {
+        texts.iter().map(|(name, text)| name.len() + text.len()).sum()
+    };
     let variants = product.variants.iter().map(|variant| variant.sku.len() + sum(&variant.options)).sum();
     let parts = [
         (product.description.len(), "description"),
@@ -287,7 +292,12 @@ fn money(fields: &mut Fields, field: &str, given: Option<&common::Money>) -> Opt
     let given = fields.required(field, given)?;
     let currency = Currency::parse(&given.currency);
     fields.range(&format!("{field}.minor"), given.minor, 1..=MINOR_MAX);
-    fields.ensure(&format!("{field}.currency"), currency.is_some(), "malformed", "must be three capital letters");
+    fields.ensure(
+        &format!("{field}.currency"),
+        currency.is_some(),
+        "malformed",
+        "must be three capital letters",
+    );
     let currency = currency?;
     (1..=MINOR_MAX).contains(&given.minor).then_some(Money { minor: given.minor, currency })
 }
@@ -305,12 +315,18 @@ fn condition(fields: &mut Fields, given: pb::Condition) -> Option<Condition> {
 
 fn check_category(fields: &mut Fields, category: &str) {
     fields.text("category", category, CATEGORY_CHARS);
-    fields.ensure("category", category.is_empty() || is_path(category), "malformed", "must be 1 to 5 names parted by /");
+    fields.ensure(
+        "category",
+        category.is_empty() || is_path(category),
+        "malformed",
+        "must be 1 to 5 names parted by /",
+    );
 }
 
 /// Whether the text is 1 to 5 names parted by `/`, none of them empty.
 pub(crate) fn is_path(category: &str) -> bool {
-    category.split('/').count() <= CATEGORY_DEPTH_MAX && category.split('/').all(|name| !name.trim().is_empty())
+    category.split('/').count() <= CATEGORY_DEPTH_MAX
+        && category.split('/').all(|name| !name.trim().is_empty())
 }
 
 fn check_attributes(fields: &mut Fields, attributes: &BTreeMap<String, String>) {

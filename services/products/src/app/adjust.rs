@@ -13,7 +13,10 @@ const RPC: &str = "vitrina.products.v1.Products/AdjustStock";
 
 impl App {
     /// Moves the units on hand by a delta and notes why; once per idempotency key.
-    pub(crate) async fn adjust_stock(&self, call: Call<pb::AdjustStockRequest>) -> Result<Answer<pb::Product>, Error> {
+    pub(crate) async fn adjust_stock(
+        &self,
+        call: Call<pb::AdjustStockRequest>,
+    ) -> Result<Answer<pb::Product>, Error> {
         unit(&self.store, &call, RPC, || {
             let before = self.product_to_change(&call, &call.request.id)?;
             let adjustment = wire::adjustment(&call.request)?;

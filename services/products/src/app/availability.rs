@@ -35,7 +35,10 @@ impl Default for Waits {
 
 impl App {
     /// Whether a publication can be bought now, and for how much.
-    pub(crate) async fn get_availability(&self, call: Call<pb::GetAvailabilityRequest>) -> Result<Answer<pb::Availability>, Error> {
+    pub(crate) async fn get_availability(
+        &self,
+        call: Call<pb::GetAvailabilityRequest>,
+    ) -> Result<Answer<pb::Availability>, Error> {
         let id: PublicationId = call.request.publication_id.parse().map_err(|_| Error::PublicationUnknown)?;
         let row = self.known_publication(id).await?.value;
         let is_paused = match row.status {
@@ -45,7 +48,8 @@ impl App {
             _ => return Err(Error::PublicationUnknown),
         };
         let product = ProductId::from_bytes(id16(&row.product, "product")?);
-        let product = store::product(&self.store, product)?.map(|row| row.value).filter(|product| !product.is_deleted);
+        let product =
+            store::product(&self.store, product)?.map(|row| row.value).filter(|product| !product.is_deleted);
         let product = product.ok_or(Error::PublicationUnknown)?;
         Ok(Answer::new(wire::availability(&product, id, is_paused, call.now_ms)))
     }

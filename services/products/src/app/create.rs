@@ -15,7 +15,10 @@ const FIRST_VERSION: u64 = 1;
 
 impl App {
     /// Creates a product of the caller; refused when one of its skus is taken.
-    pub(crate) async fn create_product(&self, call: Call<pb::CreateProductRequest>) -> Result<Answer<pb::Product>, Error> {
+    pub(crate) async fn create_product(
+        &self,
+        call: Call<pb::CreateProductRequest>,
+    ) -> Result<Answer<pb::Product>, Error> {
         let seller = call.caller.require_seller()?;
         let product = wire::new_product(&call.request, ProductId::at(call.now_ms), seller, call.now_ms)?;
         let skus: Vec<String> = product.skus().cloned().collect();

@@ -13,7 +13,10 @@ const RPC: &str = "vitrina.products.v1.Products/DeleteProduct";
 
 impl App {
     /// Removes a product that is not published. Units that orders hold of it stay held, for the orders' sake.
-    pub(crate) async fn delete_product(&self, call: Call<pb::DeleteProductRequest>) -> Result<Answer<Empty>, Error> {
+    pub(crate) async fn delete_product(
+        &self,
+        call: Call<pb::DeleteProductRequest>,
+    ) -> Result<Answer<Empty>, Error> {
         unit(&self.store, &call, RPC, || {
             let before = self.product_to_change(&call, &call.request.id)?;
             if store::listing(&self.store, before.value.id)?.is_some() {

@@ -33,9 +33,12 @@ impl App {
         let now_ms = call.now_ms;
         let csv = call.request.csv;
         // Some thousand rows take longer to read than an async thread may be kept.
-        let sheet = tokio::task::spawn_blocking(move || import::read(&csv, &terms)).await.map_err(Error::Import)??;
+        let sheet = tokio::task::spawn_blocking(move || import::read(&csv, &terms))
+            .await
+            .map_err(Error::Import)??;
         let Sheet { read, rows, repeated, rejected } = sheet;
-        let groups: Vec<_> = rows.chunks(GROUP_ROWS).map(|group| self.import_group(seller, group, now_ms)).collect();
+        let groups: Vec<_> =
+            rows.chunks(GROUP_ROWS).map(|group| self.import_group(seller, group, now_ms)).collect();
         let created: u32 = stream::iter(groups)
             .buffer_unordered(self.config.import_commits_max.max(1))
             .try_fold(0, |sum, created| async move { Ok(sum + created) })

@@ -14,7 +14,10 @@ const DELETE_RPC: &str = "vitrina.products.v1.Products/DeleteOffer";
 
 impl App {
     /// Sets the offer of a product or variant, in place of the one before.
-    pub(crate) async fn put_offer(&self, call: Call<pb::PutOfferRequest>) -> Result<Answer<pb::Product>, Error> {
+    pub(crate) async fn put_offer(
+        &self,
+        call: Call<pb::PutOfferRequest>,
+    ) -> Result<Answer<pb::Product>, Error> {
         unit(&self.store, &call, PUT_RPC, || {
             let before = self.product_to_change(&call, &call.request.id)?;
             let (variant, offer) = wire::offer(&call.request, call.now_ms)?;
@@ -32,7 +35,10 @@ impl App {
     }
 
     /// Ends the offer of a product or variant; fine when there is none.
-    pub(crate) async fn delete_offer(&self, call: Call<pb::DeleteOfferRequest>) -> Result<Answer<Empty>, Error> {
+    pub(crate) async fn delete_offer(
+        &self,
+        call: Call<pb::DeleteOfferRequest>,
+    ) -> Result<Answer<Empty>, Error> {
         unit(&self.store, &call, DELETE_RPC, || {
             let before = self.product_to_change(&call, &call.request.id)?;
             let variant = wire::offer_end(&call.request)?;

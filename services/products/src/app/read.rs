@@ -13,14 +13,20 @@ const LOW_STOCK_ITEMS_MAX: usize = 100;
 
 impl App {
     /// One product of the caller.
-    pub(crate) fn get_product(&self, call: &Call<pb::GetProductRequest>) -> Result<Answer<pb::Product>, Error> {
+    pub(crate) fn get_product(
+        &self,
+        call: &Call<pb::GetProductRequest>,
+    ) -> Result<Answer<pb::Product>, Error> {
         let row = self.own_product(&call.request.id, call.caller.require_seller()?)?;
         let listing = store::listing(&self.store, row.value.id)?;
         Ok(Answer::new(wire::product(&row.value, row.version, listing, call.now_ms)).version(row.version))
     }
 
     /// The caller's products, newest first.
-    pub(crate) fn list_products(&self, call: &Call<pb::ListProductsRequest>) -> Result<Answer<pb::ProductList>, Error> {
+    pub(crate) fn list_products(
+        &self,
+        call: &Call<pb::ListProductsRequest>,
+    ) -> Result<Answer<pb::ProductList>, Error> {
         let seller = call.caller.require_seller()?;
         let limit = page::limit(call.request.limit())?;
         let after = page::after::<ProductId>(call.request.cursor())?;
@@ -39,7 +45,10 @@ impl App {
     }
 
     /// Products of a seller that are running out, fewest units first.
-    pub(crate) fn list_low_stock(&self, call: &Call<pb::ListLowStockRequest>) -> Result<Answer<pb::ProductList>, Error> {
+    pub(crate) fn list_low_stock(
+        &self,
+        call: &Call<pb::ListLowStockRequest>,
+    ) -> Result<Answer<pb::ProductList>, Error> {
         let (seller, available_max) = wire::low_stock(&call.request)?;
         let ids = store::running_out(&self.store, seller, available_max, LOW_STOCK_ITEMS_MAX)?;
         Ok(Answer::new(pb::ProductList { items: self.listed(&ids, call.now_ms)?, next_cursor: None }))

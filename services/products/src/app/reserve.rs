@@ -32,7 +32,10 @@ struct Shelf {
 
 impl App {
     /// Holds the units of all lines, or of none.
-    pub(crate) async fn reserve(&self, call: Call<pb::ReserveRequest>) -> Result<Answer<pb::Reservation>, Error> {
+    pub(crate) async fn reserve(
+        &self,
+        call: Call<pb::ReserveRequest>,
+    ) -> Result<Answer<pb::Reservation>, Error> {
         let wanted = wire::wanted(&call.request)?;
         unit(&self.store, &call, RESERVE_RPC, || {
             let before = store::reservation(&self.store, wanted.order)?;
@@ -46,7 +49,8 @@ impl App {
             }
             let mut shelf = self.shelf(wanted.lines.iter().map(|line| line.product))?;
             let Shelf { products, .. } = &mut shelf;
-            let after = Reservation::hold(wanted.order, &wanted.lines, wanted.until_ms, products, call.now_ms)?;
+            let after =
+                Reservation::hold(wanted.order, &wanted.lines, wanted.until_ms, products, call.now_ms)?;
             self.moved(before.as_ref(), &after, &shelf, call.now_ms)
         })
         .await
@@ -65,17 +69,22 @@ impl App {
         &self,
         call: Call<pb::ReservationRequest>,
     ) -> Result<Answer<pb::Reservation>, Error> {
-        self.end_reservation(&call, RELEASE_RPC, |reservation, products| Ok(reservation.release(products))).await
+        self.end_reservation(&call, RELEASE_RPC, |reservation, products| Ok(reservation.release(products)))
+            .await
     }
 
     /// Ends leases whose time is over, until it is stopped.
     pub(crate) async fn sweep_leases(&self) {
-        let mut tick = tokio::time::interval(Duration::from_millis(self.config.lease_sweep_interval_ms.max(1)));
+        let mut tick =
+            tokio::time::interval(Duration::from_millis(self.config.lease_sweep_interval_ms.max(1)));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tick.tick().await;
             if let Err(error) = self.end_leases().await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "leases could not be ended, they are tried again");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "leases could not be ended, they are tried again"
+                );
             }
         }
     }
@@ -89,7 +98,10 @@ impl App {
             for order in due {
                 let request = pb::ReservationRequest { order_id: order.to_string() };
                 let call = Call::new(Caller::system(), request, now_ms);
-                self.end_reservation(&call, EXPIRE, |reservation, products| Ok(reservation.expire(products, now_ms))).await?;
+                self.end_reservation(&call, EXPIRE, |reservation, products| {
+                    Ok(reservation.expire(products, now_ms))
+                })
+                .await?;
             }
             if is_last {
                 return Ok(());

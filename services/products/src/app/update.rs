@@ -12,7 +12,10 @@ const RPC: &str = "vitrina.products.v1.Products/UpdateProduct";
 
 impl App {
     /// Changes the fields that are given. Giving what is there already changes nothing, the version neither.
-    pub(crate) async fn update_product(&self, call: Call<pb::UpdateProductRequest>) -> Result<Answer<pb::Product>, Error> {
+    pub(crate) async fn update_product(
+        &self,
+        call: Call<pb::UpdateProductRequest>,
+    ) -> Result<Answer<pb::Product>, Error> {
         unit(&self.store, &call, RPC, || {
             let before = self.product_to_change(&call, &call.request.id)?;
             let mut after = before.value.clone();

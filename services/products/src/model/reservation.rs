@@ -59,13 +59,19 @@ impl Reservation {
         now_ms: u64,
     ) -> Result<Reservation, Refusal> {
         let held = lines.iter().map(|line| {
-            let gone = Refusal::StockInsufficient { product: line.product, asked: line.quantity, available: 0 };
-            let product = products.get_mut(&line.product).filter(|product| !product.is_deleted).ok_or(gone)?;
+            let gone =
+                Refusal::StockInsufficient { product: line.product, asked: line.quantity, available: 0 };
+            let product =
+                products.get_mut(&line.product).filter(|product| !product.is_deleted).ok_or(gone)?;
             let unit_price = product.unit_price(line.variant, now_ms)?;
             let stock = product.stock_mut(line.variant)?;
             let available = stock.available();
             if available < line.quantity {
-                return Err(Refusal::StockInsufficient { product: line.product, asked: line.quantity, available });
+                return Err(Refusal::StockInsufficient {
+                    product: line.product,
+                    asked: line.quantity,
+                    available,
+                });
             }
             stock.hold(line.quantity);
             Ok(HeldLine { line: *line, unit_price })
@@ -120,7 +126,8 @@ impl Reservation {
     fn end(&mut self, state: State, products: &mut Products, step: fn(&mut Stock, u32)) {
         self.state = state;
         for HeldLine { line, .. } in &self.lines {
-            let stock = products.get_mut(&line.product).and_then(|product| product.stock_mut(line.variant).ok());
+            let stock =
+                products.get_mut(&line.product).and_then(|product| product.stock_mut(line.variant).ok());
             if let Some(stock) = stock {
                 step(stock, line.quantity);
             }

@@ -1,3 +1,5 @@
+//! The rules of the model, one by one.
+
 use super::reservation::{Line, Products, Reservation, State};
 use super::*;
 

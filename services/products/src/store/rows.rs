@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use vitrina_chassis::ids::UserId;
 
 use crate::model::reservation::{HeldLine, Line, Reservation, State};
-use crate::model::{Condition, Currency, Money, Offer, OrderId, Product, ProductId, Stock, Variant, VariantId};
+use crate::model::{
+    Condition, Currency, Money, Offer, OrderId, Product, ProductId, Stock, Variant, VariantId,
+};
 
 /// A key that says everything by being there.
 #[derive(Clone, PartialEq, prost::Message)]

@@ -15,8 +15,8 @@ use vitrina_chassis::ids::UserId;
 use vitrina_proto::products::v1 as pb;
 
 use crate::model::{
-    BRAND_CHARS, CATEGORY_CHARS, Condition, Currency, DESCRIPTION_CHARS_MAX, Money, NAME_CHARS, ON_HAND_MAX, Product, ProductId,
-    SKU_CHARS, Stock,
+    BRAND_CHARS, CATEGORY_CHARS, Condition, Currency, DESCRIPTION_CHARS_MAX, Money, NAME_CHARS, ON_HAND_MAX,
+    Product, ProductId, SKU_CHARS, Stock,
 };
 use crate::wire::is_path;
 use cell::{Cells, Column};
@@ -89,7 +89,8 @@ pub(crate) fn terms(request: &pb::ImportProductsRequest) -> Result<Terms, Fault>
     fields.ensure("currency", currency.is_some(), "malformed", "must be three capital letters");
     fields.finish()?;
     let (Some(rate), Some(currency)) = (rate, currency) else { return Err(Fault::internal()) };
-    let unknown_columns = if request.ignore_unknown { UnknownColumns::LeftOut } else { UnknownColumns::Refused };
+    let unknown_columns =
+        if request.ignore_unknown { UnknownColumns::LeftOut } else { UnknownColumns::Refused };
     let first_line = request.first_line.unwrap_or(FIRST_LINE_DEFAULT);
     Ok(Terms { stock, rate, currency, unknown_columns, first_line })
 }
@@ -137,7 +138,8 @@ impl ImportRow {
 fn row(cells: &mut Cells<'_>, terms: &Terms) -> Option<ImportRow> {
     let sku = cells.required(Column::Sku).and_then(|sku| cells.fits(Column::Sku, sku, *SKU_CHARS.end()));
     let (name, description) = words(cells).unzip();
-    let brand = cells.text(Column::Brand).and_then(|brand| cells.fits(Column::Brand, brand, *BRAND_CHARS.end()));
+    let brand =
+        cells.text(Column::Brand).and_then(|brand| cells.fits(Column::Brand, brand, *BRAND_CHARS.end()));
     let category = category(cells);
     let condition = condition(cells);
     let price = cells.price(terms);

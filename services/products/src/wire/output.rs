@@ -8,7 +8,12 @@ use crate::model::reservation::{HeldLine, Reservation, State};
 use crate::model::{Condition, Money, Offer, Product, PublicationId, Stock, Variant};
 
 /// A product as it is at `now_ms`: prices as they count then, offers that are not over.
-pub(crate) fn product(product: &Product, version: u64, listing: Option<PublicationId>, now_ms: u64) -> pb::Product {
+pub(crate) fn product(
+    product: &Product,
+    version: u64,
+    listing: Option<PublicationId>,
+    now_ms: u64,
+) -> pb::Product {
     let condition = match product.condition {
         Condition::New => pb::Condition::New,
         Condition::Used => pb::Condition::Used,
@@ -38,7 +43,12 @@ pub(crate) fn product(product: &Product, version: u64, listing: Option<Publicati
 }
 
 /// What of a product can be bought at `now_ms` through a publication; nothing while that is paused.
-pub(crate) fn availability(product: &Product, publication: PublicationId, is_paused: bool, now_ms: u64) -> pb::Availability {
+pub(crate) fn availability(
+    product: &Product,
+    publication: PublicationId,
+    is_paused: bool,
+    now_ms: u64,
+) -> pb::Availability {
     let units = |stock: Stock| if is_paused { 0 } else { stock.available() };
     let variants = product.variants.iter().map(|variant| pb::VariantAvailability {
         variant_id: variant.id.to_string(),

@@ -16,7 +16,9 @@ async fn failing() -> (Shop, Faults) {
     let (store, faults) = fault::open(&dir.path().join("store")).expect("an empty store opens");
     // The first sweep of a store writes a checkpoint; done here, it does not get between a step and its failure.
     store.sweep(testing::START_MS).await.expect("a new store is swept");
-    let broker = vitrina_broker::embedded(Store::open(&dir.path().join("broker"), Options::default()).expect("an empty store opens"));
+    let broker = vitrina_broker::embedded(
+        Store::open(&dir.path().join("broker"), Options::default()).expect("an empty store opens"),
+    );
     broker.close().await;
     (Shop::of(Context::new(store, Clock::manual(testing::START_MS), broker), dir), faults)
 }
@@ -53,7 +55,8 @@ async fn take(shop: &Shop, step: Step, ana: UserId, id: &str, order: OrderId) ->
             client.update_product(keyed(by(ana, request), "k")).await.map(done)
         }
         Step::Offer => {
-            let request = pb::PutOfferRequest { id, price: ars(1), ends_at: shop.in_ms(1000), ..Default::default() };
+            let request =
+                pb::PutOfferRequest { id, price: ars(1), ends_at: shop.in_ms(1000), ..Default::default() };
             client.put_offer(keyed(by(ana, request), "k")).await.map(done)
         }
         Step::Adjust => {
@@ -63,10 +66,15 @@ async fn take(shop: &Shop, step: Step, ana: UserId, id: &str, order: OrderId) ->
         Step::Reserve => shop.reserve(order, &[(&id, 2)], shop.in_ms(60_000)).await.map(drop),
         Step::Commit => shop.commit(order).await.map(drop),
         Step::Release => shop.release(order).await.map(drop),
-        Step::Delete => client.delete_product(keyed(by(ana, pb::DeleteProductRequest { id }), "k")).await.map(done),
+        Step::Delete => {
+            client.delete_product(keyed(by(ana, pb::DeleteProductRequest { id }), "k")).await.map(done)
+        }
         Step::Import => {
             let csv = b"sku,title,price\na,Lamp,1\nb,Lamp,1\n".to_vec();
-            client.import_products(by(ana, pb::ImportProductsRequest { csv, ..Default::default() })).await.map(done)
+            client
+                .import_products(by(ana, pb::ImportProductsRequest { csv, ..Default::default() }))
+                .await
+                .map(done)
         }
     }
 }

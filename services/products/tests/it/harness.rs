@@ -8,13 +8,13 @@ use prost::Message as _;
 use tempfile::TempDir;
 use tonic::{Request, Response, Status};
 use vitrina_chassis::{Caller, Context, Fault, InProcess, Running, UserId, metadata, testing};
+use vitrina_products::Config;
 use vitrina_proto::Timestamp;
 use vitrina_proto::common::v1::Money;
 use vitrina_proto::events::v1::{ProductChanged, PublicationChanged};
 use vitrina_proto::products::v1 as pb;
 use vitrina_proto::products::v1::products_client::ProductsClient;
 use vitrina_proto::publications::v1::{Publication, PublicationStatus};
-use vitrina_products::Config;
 
 /// How long a condition is waited for: generous, since the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -73,13 +73,23 @@ impl Shop {
 
     pub(crate) async fn stock(&self, id: &str) -> (u32, u32) {
         let request = pb::BatchGetProductsRequest { ids: vec![id.to_owned()] };
-        let list = self.client().batch_get_products(Request::new(request)).await.expect("a batch is read").into_inner();
+        let list = self
+            .client()
+            .batch_get_products(Request::new(request))
+            .await
+            .expect("a batch is read")
+            .into_inner();
         let stock = list.items[0].stock.expect("there is a stock");
         assert_eq!(stock.available, stock.on_hand - stock.reserved);
         (stock.on_hand, stock.reserved)
     }
 
-    pub(crate) async fn reserve(&self, order: OrderId, lines: &[(&str, u32)], until: Option<Timestamp>) -> Result<pb::Reservation, Status> {
+    pub(crate) async fn reserve(
+        &self,
+        order: OrderId,
+        lines: &[(&str, u32)],
+        until: Option<Timestamp>,
+    ) -> Result<pb::Reservation, Status> {
         let lines = lines.iter().map(|(id, quantity)| pb::ReserveLine {
             product_id: (*id).to_owned(),
             variant_id: None,
@@ -100,17 +110,14 @@ impl Shop {
     }
 
     /// Tells the service what the publications have done, once it listens.
-    pub(crate) async fn hear(&self, id: PublicationId, product: &pb::Product, version: u32, status: PublicationStatus) {
-        let probe = PublicationId::generate();
-        until("the service listens", || async {
-            self.send(probe, product, 1, PublicationStatus::Closed).await;
-            self.ctx.store.is_handled(&format!("{probe}-1")).expect("the store is read")
-        })
-        .await;
-        self.send(id, product, version, status).await;
-    }
-
-    async fn send(&self, id: PublicationId, product: &pb::Product, version: u32, status: PublicationStatus) {
+    pub(crate) async fn hear(
+        &self,
+        id: PublicationId,
+        product: &pb::Product,
+        version: u32,
+        status: PublicationStatus,
+    ) {
+        self.running.listening().await;
         let publication = Publication {
             id: id.to_string(),
             version,
@@ -119,7 +126,8 @@ impl Shop {
             status: status.into(),
             ..Publication::default()
         };
-        let topic = if status == PublicationStatus::Closed { "publication.closed" } else { "publication.changed" };
+        let topic =
+            if status == PublicationStatus::Closed { "publication.closed" } else { "publication.changed" };
         let message = vitrina_broker::Message {
             id: format!("{id}-{version}"),
             topic: topic.to_owned(),
@@ -218,8 +226,12 @@ pub(crate) async fn listen(shop: &Shop, topics: &[&str]) -> vitrina_broker::Cons
 
 /// The next event, as its topic and product.
 pub(crate) async fn next_event(consumer: &mut vitrina_broker::Consumer) -> (String, pb::Product) {
-    let delivery = tokio::time::timeout(PATIENCE, consumer.next()).await.expect("an event comes").expect("the queue is open");
-    let payload = ProductChanged::decode(delivery.message.payload.clone()).expect("it is an event of a product");
+    let delivery = tokio::time::timeout(PATIENCE, consumer.next())
+        .await
+        .expect("an event comes")
+        .expect("the queue is open");
+    let payload =
+        ProductChanged::decode(delivery.message.payload.clone()).expect("it is an event of a product");
     let topic = delivery.message.topic.clone();
     delivery.ack().await.expect("the broker takes the acknowledgement");
     (topic, payload.product.expect("the product is in it"))

@@ -12,7 +12,11 @@ use crate::harness::{Shop, ars, by, lamp, listen, wrong_fields};
 /// Rows of a real catalogue, dirty as it was: titles of up to 851 characters, rows without price, brand or size.
 const CATALOGUE: &str = include_str!("data/catalogue.csv");
 
-async fn import(shop: &Shop, seller: UserId, request: pb::ImportProductsRequest) -> Result<ImportReport, Status> {
+async fn import(
+    shop: &Shop,
+    seller: UserId,
+    request: pb::ImportProductsRequest,
+) -> Result<ImportReport, Status> {
     shop.client().import_products(by(seller, request)).await.map(tonic::Response::into_inner)
 }
 
@@ -24,7 +28,8 @@ async fn products(shop: &Shop, seller: UserId) -> Vec<pb::Product> {
     let (mut all, mut cursor) = (Vec::new(), None);
     loop {
         let request = pb::ListProductsRequest { limit: Some(100), cursor };
-        let page = shop.client().list_products(by(seller, request)).await.expect("a list is read").into_inner();
+        let page =
+            shop.client().list_products(by(seller, request)).await.expect("a list is read").into_inner();
         all.extend(page.items);
         cursor = page.next_cursor;
         if cursor.is_none() {
@@ -38,7 +43,8 @@ async fn check_refused(header: &str, row: &str, faults: &[(&str, &str)]) {
     let shop = Shop::open();
     let ana = UserId::generate();
     let report = import(&shop, ana, csv(&format!("{header}\n{row}\n"))).await.expect("the header is fine");
-    let found: Vec<_> = report.rejected.iter().map(|row| (row.column.as_str(), row.reason.as_str())).collect();
+    let found: Vec<_> =
+        report.rejected.iter().map(|row| (row.column.as_str(), row.reason.as_str())).collect();
     assert_eq!(found, faults, "{row}");
     assert_eq!((report.read, report.created), (1, 0));
     assert!(report.rejected.iter().all(|row| row.line == 2));
@@ -71,7 +77,8 @@ async fn a_row_becomes_a_product_with_an_active_publication() {
     let mut events = listen(&shop, &["product.published"]).await;
     let text = "tags,price_usd,dimensions,title,sku,model,weight_lb,brand,stock,category,condition,description\n\
                 \"a, b|c\",12.655,1 x 2,Lamp,s1,m1,1.5,Lux,3,home/lamps,USED,It shines.\n";
-    let report = import(&shop, ana, pb::ImportProductsRequest { rate: Some(2.0), ..csv(text) }).await.unwrap();
+    let report =
+        import(&shop, ana, pb::ImportProductsRequest { rate: Some(2.0), ..csv(text) }).await.unwrap();
     assert_eq!((report.created, report.rejected.len()), (1, 0));
     let product = products(&shop, ana).await.remove(0);
     // Half a unit is rounded up: 12.655 × 2 = 25.31.
@@ -101,7 +108,10 @@ async fn what_a_row_leaves_out_has_a_default() {
     let ana = UserId::generate();
     import(&shop, ana, csv("\u{feff}sku,title,price\r\ns1, Lamp ,5\r\n")).await.unwrap();
     let product = products(&shop, ana).await.remove(0);
-    assert_eq!((product.name.as_str(), product.description.as_str(), product.category.as_str()), ("Lamp", "Lamp", "other"));
+    assert_eq!(
+        (product.name.as_str(), product.description.as_str(), product.category.as_str()),
+        ("Lamp", "Lamp", "other")
+    );
     assert_eq!((product.condition(), product.brand), (pb::Condition::New, None));
     assert_eq!((product.price, product.stock.map(|stock| stock.on_hand)), (ars(500), Some(10)));
 }
@@ -125,28 +135,36 @@ async fn a_refused_row_is_named_by_line_column_and_reason() {
     check_refused("sku,title,price", "a,Lamp,1.234", &[("price", "has more than 2 decimals")]).await;
     check_refused("sku,title,price", "a,Lamp,1e3", &[("price", "is not a decimal number")]).await;
     check_refused("sku,title,price", "a,Lamp,99999999999999999999", &[("price", "is too large")]).await;
-    check_refused("sku,title,price", ",,x", &[
-        ("sku", "is missing"),
-        ("title", "is missing"),
-        ("price", "is not a decimal number"),
-    ])
+    check_refused(
+        "sku,title,price",
+        ",,x",
+        &[("sku", "is missing"), ("title", "is missing"), ("price", "is not a decimal number")],
+    )
     .await;
-    check_refused("sku,title,price,stock,condition,category", "a,Lamp,1,-1,old,/", &[
-        ("category", "must be 1 to 5 names parted by /"),
-        ("condition", "must be new or used"),
-        ("stock", "must be a whole number from 0 to 1000000"),
-    ])
+    check_refused(
+        "sku,title,price,stock,condition,category",
+        "a,Lamp,1,-1,old,/",
+        &[
+            ("category", "must be 1 to 5 names parted by /"),
+            ("condition", "must be new or used"),
+            ("stock", "must be a whole number from 0 to 1000000"),
+        ],
+    )
     .await;
     check_refused("sku,title,price", "a,Lamp", &[("price", "the row has 2 cells, the header 3")]).await;
     let title = "x".repeat(2001);
-    check_refused("sku,title,price", &format!("a,{title},1"), &[("title", "is longer than 2000 characters")]).await;
+    check_refused("sku,title,price", &format!("a,{title},1"), &[("title", "is longer than 2000 characters")])
+        .await;
 }
 
 #[tokio::test]
 async fn lines_are_counted_from_the_first_line_over_rows_of_several_lines() {
     let shop = Shop::open();
     let text = "sku,title,price\na,\"La\nmp\",1\nb,Lamp,\n\nc,Lamp,\n";
-    let report = import(&shop, UserId::generate(), pb::ImportProductsRequest { first_line: Some(102), ..csv(text) }).await.unwrap();
+    let report =
+        import(&shop, UserId::generate(), pb::ImportProductsRequest { first_line: Some(102), ..csv(text) })
+            .await
+            .unwrap();
     let found: Vec<_> = report.rejected.iter().map(|row| (row.line, row.sku.as_deref())).collect();
     assert_eq!(found, [(104, Some("b")), (106, Some("c"))]);
 }
@@ -154,7 +172,9 @@ async fn lines_are_counted_from_the_first_line_over_rows_of_several_lines() {
 #[tokio::test]
 async fn a_repeated_sku_is_unchanged_when_it_says_the_same_and_refused_when_not() {
     let shop = Shop::open();
-    let report = import(&shop, UserId::generate(), csv("sku,title,price\na,Lamp,1\na,Lamp,1.00\na,Lamp,2\n")).await.unwrap();
+    let report = import(&shop, UserId::generate(), csv("sku,title,price\na,Lamp,1\na,Lamp,1.00\na,Lamp,2\n"))
+        .await
+        .unwrap();
     assert_eq!((report.read, report.created, report.unchanged), (3, 1, 1));
     assert_eq!((report.rejected[0].line, report.rejected[0].reason.as_str()), (4, "sku repeated"));
 }
@@ -164,9 +184,13 @@ async fn a_wrong_header_or_wrong_terms_refuse_the_whole_file() {
     let shop = Shop::open();
     let ana = UserId::generate();
     for header in ["sku,title,price,colour", "sku,title", "sku,sku,title,price", "title,price", ""] {
-        assert!(wrong_fields(import(&shop, ana, csv(header)).await).iter().all(|field| field == "csv"), "{header}");
+        assert!(
+            wrong_fields(import(&shop, ana, csv(header)).await).iter().all(|field| field == "csv"),
+            "{header}"
+        );
     }
-    let ignoring = pb::ImportProductsRequest { ignore_unknown: true, ..csv("sku,title,price,colour\na,Lamp,1,red\n") };
+    let ignoring =
+        pb::ImportProductsRequest { ignore_unknown: true, ..csv("sku,title,price,colour\na,Lamp,1,red\n") };
     assert_eq!(import(&shop, ana, ignoring).await.unwrap().created, 1);
     let wrong = pb::ImportProductsRequest {
         rate: Some(f64::NAN),
@@ -192,7 +216,8 @@ async fn an_import_leaves_products_of_the_same_sku_as_they_are() {
 async fn two_imports_of_one_file_at_once_create_each_product_once() {
     let shop = Shop::open();
     let ana = UserId::generate();
-    let (first, second) = tokio::join!(import(&shop, ana, csv(CATALOGUE)), import(&shop, ana, csv(CATALOGUE)));
+    let (first, second) =
+        tokio::join!(import(&shop, ana, csv(CATALOGUE)), import(&shop, ana, csv(CATALOGUE)));
     let (first, second) = (first.unwrap(), second.unwrap());
     assert_eq!(first.created + second.created, first.created + first.unchanged);
     assert_eq!(products(&shop, ana).await.len() as u32, first.created + second.created);

@@ -33,10 +33,18 @@ async fn an_offer_ends_when_it_is_deleted_and_deleting_it_again_is_fine() {
     let shop = Shop::open();
     let ana = UserId::generate();
     let id = shop.create(ana, 5).await.id;
-    let request = pb::PutOfferRequest { id: id.clone(), price: ars(1), ends_at: shop.in_ms(2000), ..Default::default() };
+    let request = pb::PutOfferRequest {
+        id: id.clone(),
+        price: ars(1),
+        ends_at: shop.in_ms(2000),
+        ..Default::default()
+    };
     shop.client().put_offer(by(ana, request)).await.unwrap();
     for _ in 0..2 {
-        shop.client().delete_offer(by(ana, pb::DeleteOfferRequest { id: id.clone(), variant_id: None })).await.unwrap();
+        shop.client()
+            .delete_offer(by(ana, pb::DeleteOfferRequest { id: id.clone(), variant_id: None }))
+            .await
+            .unwrap();
         let product = shop.get(ana, &id).await.unwrap();
         assert_eq!((product.version, product.effective_price), (3, ars(100_000)));
     }
@@ -46,7 +54,8 @@ async fn an_offer_ends_when_it_is_deleted_and_deleting_it_again_is_fine() {
 async fn a_variant_has_an_offer_of_its_own() {
     let shop = Shop::open();
     let ana = UserId::generate();
-    let request = pb::CreateProductRequest { stock: None, variants: vec![variant("s", 1), variant("m", 2)], ..lamp() };
+    let request =
+        pb::CreateProductRequest { stock: None, variants: vec![variant("s", 1), variant("m", 2)], ..lamp() };
     let product = shop.client().create_product(by(ana, request)).await.unwrap().into_inner();
     assert_eq!(product.stock.map(|stock| stock.available), Some(3));
     let request = pb::PutOfferRequest {

@@ -8,7 +8,8 @@ use vitrina_proto::products::v1 as pb;
 use vitrina_proto::publications::v1::PublicationStatus;
 
 use crate::harness::{
-    PublicationId, Shop, ars, by, keyed, lamp, listen, matching, next_event, reason, said, variant, wrong_fields,
+    PublicationId, Shop, ars, by, keyed, lamp, listen, matching, next_event, reason, said, variant,
+    wrong_fields,
 };
 
 #[tokio::test]
@@ -38,7 +39,10 @@ async fn every_wrong_field_is_named_at_once() {
         brand: Some(String::new()),
         attributes: BTreeMap::from([("long".into(), "x".repeat(101))]),
         price: ars(0),
-        variants: vec![variant("a", 1), pb::NewVariant { options: BTreeMap::new(), stock: None, ..variant("a", 1) }],
+        variants: vec![
+            variant("a", 1),
+            pb::NewVariant { options: BTreeMap::new(), stock: None, ..variant("a", 1) },
+        ],
         ..lamp()
     };
     let refused = shop.client().create_product(by(UserId::generate(), request)).await;
@@ -65,7 +69,12 @@ async fn a_product_that_is_too_large_for_a_row_is_refused_by_its_largest_field()
     assert_eq!(wrong_fields(shop.client().create_product(by(ana, request)).await), ["description"]);
     let product = shop.create(ana, 1).await;
     let many = (0..20).map(|n| (format!("{n:0>50}"), "é".repeat(100))).collect();
-    let request = pb::UpdateProductRequest { id: product.id, attributes: many, description: Some("x".repeat(2000)), ..Default::default() };
+    let request = pb::UpdateProductRequest {
+        id: product.id,
+        attributes: many,
+        description: Some("x".repeat(2000)),
+        ..Default::default()
+    };
     assert_eq!(wrong_fields(shop.client().update_product(by(ana, request)).await), ["attributes"]);
 }
 
@@ -89,7 +98,8 @@ async fn a_sku_is_unique_among_the_sellers_products_and_variants() {
     let shop = Shop::open();
     let (ana, bea) = (UserId::generate(), UserId::generate());
     let single = |sku: &str| pb::CreateProductRequest { sku: Some(sku.into()), ..lamp() };
-    let varied = |sku: &str| pb::CreateProductRequest { stock: None, variants: vec![variant(sku, 1)], ..lamp() };
+    let varied =
+        |sku: &str| pb::CreateProductRequest { stock: None, variants: vec![variant(sku, 1)], ..lamp() };
     let first = shop.client().create_product(by(ana, single("a"))).await.unwrap().into_inner();
     assert_eq!(reason(shop.client().create_product(by(ana, varied("a"))).await), "sku_taken");
     shop.client().create_product(by(bea, single("a"))).await.unwrap();
@@ -186,17 +196,24 @@ async fn another_sellers_product_does_not_exist() {
     let product = shop.create(ana, 5).await;
     let id = || product.id.clone();
     let mut client = shop.client();
-    let offer = pb::PutOfferRequest { id: id(), price: ars(1), ends_at: shop.in_ms(1000), ..Default::default() };
+    let offer =
+        pb::PutOfferRequest { id: id(), price: ars(1), ends_at: shop.in_ms(1000), ..Default::default() };
     let adjust = pb::AdjustStockRequest { id: id(), delta: 1, reason: "found".into(), variant_id: None };
     let update = pb::UpdateProductRequest { id: id(), name: Some("Mine".into()), ..Default::default() };
     let codes = [
         client.get_product(by(bea, pb::GetProductRequest { id: id() })).await.map(drop_reply),
         client.update_product(by(bea, update)).await.map(drop_reply),
         client.put_offer(by(bea, offer)).await.map(drop_reply),
-        client.delete_offer(by(bea, pb::DeleteOfferRequest { id: id(), variant_id: None })).await.map(drop_reply),
+        client
+            .delete_offer(by(bea, pb::DeleteOfferRequest { id: id(), variant_id: None }))
+            .await
+            .map(drop_reply),
         client.adjust_stock(by(bea, adjust)).await.map(drop_reply),
         client.delete_product(by(bea, pb::DeleteProductRequest { id: id() })).await.map(drop_reply),
-        client.get_product(by(ana, pb::GetProductRequest { id: "prd_nonsense".into() })).await.map(drop_reply),
+        client
+            .get_product(by(ana, pb::GetProductRequest { id: "prd_nonsense".into() }))
+            .await
+            .map(drop_reply),
     ];
     for (at, result) in codes.into_iter().enumerate() {
         assert_eq!(result.unwrap_err().code(), Code::NotFound, "call {at}");
@@ -231,10 +248,12 @@ async fn a_published_product_is_not_deleted() {
 #[tokio::test]
 async fn a_batch_gives_known_products_of_any_seller_once() {
     let shop = Shop::open();
-    let (first, second) = (shop.create(UserId::generate(), 1).await, shop.create(UserId::generate(), 2).await);
+    let (first, second) =
+        (shop.create(UserId::generate(), 1).await, shop.create(UserId::generate(), 2).await);
     let ids = [&second.id, &first.id, &second.id].map(Clone::clone);
     let ids = ids.into_iter().chain(["prd_".to_owned() + &"0".repeat(32), "x".to_owned()]).collect();
-    let list = shop.client().batch_get_products(Request::new(pb::BatchGetProductsRequest { ids })).await.unwrap();
+    let list =
+        shop.client().batch_get_products(Request::new(pb::BatchGetProductsRequest { ids })).await.unwrap();
     assert_eq!(list.into_inner().items, [second, first]);
     let many = pb::BatchGetProductsRequest { ids: vec![String::new(); 101] };
     assert_eq!(wrong_fields(shop.client().batch_get_products(Request::new(many)).await), ["ids"]);

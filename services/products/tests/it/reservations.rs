@@ -48,8 +48,12 @@ async fn a_reservation_holds_all_lines_or_none() {
     let refused = shop.reserve(OrderId::generate(), &[(&first, 2), (&second, 2)], shop.in_ms(LEASE_MS)).await;
     assert_eq!(reason(refused), "stock_insufficient");
     assert_eq!((shop.stock(&first).await, shop.stock(&second).await), ((5, 0), (1, 0)));
-    let held = shop.reserve(OrderId::generate(), &[(&first, 2), (&second, 1)], shop.in_ms(LEASE_MS)).await.unwrap();
-    assert_eq!(held.lines.iter().map(|line| line.unit_price.clone()).collect::<Vec<_>>(), [ars(100_000), ars(100_000)]);
+    let held =
+        shop.reserve(OrderId::generate(), &[(&first, 2), (&second, 1)], shop.in_ms(LEASE_MS)).await.unwrap();
+    assert_eq!(
+        held.lines.iter().map(|line| line.unit_price.clone()).collect::<Vec<_>>(),
+        [ars(100_000), ars(100_000)]
+    );
     assert_eq!((shop.stock(&first).await, shop.stock(&second).await), ((5, 2), (1, 1)));
 }
 
@@ -120,9 +124,20 @@ async fn a_variant_is_reserved_at_its_price() {
     let small = pb::NewVariant { price: ars(70_000), ..variant("s", 1) };
     let request = pb::CreateProductRequest { stock: None, variants: vec![small, variant("m", 2)], ..lamp() };
     let product = shop.client().create_product(by(UserId::generate(), request)).await.unwrap().into_inner();
-    assert_eq!(wrong_fields(shop.reserve(OrderId::generate(), &[(&product.id, 1)], shop.in_ms(LEASE_MS)).await), ["variantId"]);
-    let line = pb::ReserveLine { product_id: product.id.clone(), variant_id: Some(product.variants[0].id.clone()), quantity: 1 };
-    let request = pb::ReserveRequest { order_id: OrderId::generate().to_string(), lines: vec![line], until: shop.in_ms(LEASE_MS) };
+    assert_eq!(
+        wrong_fields(shop.reserve(OrderId::generate(), &[(&product.id, 1)], shop.in_ms(LEASE_MS)).await),
+        ["variantId"]
+    );
+    let line = pb::ReserveLine {
+        product_id: product.id.clone(),
+        variant_id: Some(product.variants[0].id.clone()),
+        quantity: 1,
+    };
+    let request = pb::ReserveRequest {
+        order_id: OrderId::generate().to_string(),
+        lines: vec![line],
+        until: shop.in_ms(LEASE_MS),
+    };
     let held = shop.client().reserve(tonic::Request::new(request)).await.unwrap().into_inner();
     assert_eq!(held.lines[0].unit_price, ars(70_000));
     assert_eq!(shop.stock(&product.id).await, (3, 1));

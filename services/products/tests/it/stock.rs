@@ -4,7 +4,9 @@ use tonic::Request;
 use vitrina_chassis::{UserId, metadata};
 use vitrina_proto::products::v1 as pb;
 
-use crate::harness::{OrderId, Shop, by, keyed, lamp, listen, next_event, reason, said, variant, wrong_fields};
+use crate::harness::{
+    OrderId, Shop, by, keyed, lamp, listen, next_event, reason, said, variant, wrong_fields,
+};
 
 fn adjust(id: &str, delta: i32) -> pb::AdjustStockRequest {
     pb::AdjustStockRequest { id: id.to_owned(), delta, reason: "counted".into(), variant_id: None }
@@ -47,7 +49,10 @@ async fn the_stock_goes_neither_below_zero_nor_below_what_is_reserved() {
     let id = shop.create(ana, 5).await.id;
     shop.reserve(OrderId::generate(), &[(&id, 2)], shop.in_ms(60_000)).await.unwrap();
     for delta in [-6, -4] {
-        assert_eq!(reason(shop.client().adjust_stock(by(ana, adjust(&id, delta))).await), "stock_insufficient");
+        assert_eq!(
+            reason(shop.client().adjust_stock(by(ana, adjust(&id, delta))).await),
+            "stock_insufficient"
+        );
     }
     shop.client().adjust_stock(by(ana, adjust(&id, -3))).await.unwrap();
     assert_eq!(shop.stock(&id).await, (2, 2));
@@ -60,10 +65,15 @@ async fn the_stock_goes_neither_below_zero_nor_below_what_is_reserved() {
 async fn a_product_with_variants_is_adjusted_by_variant() {
     let shop = Shop::open();
     let ana = UserId::generate();
-    let request = pb::CreateProductRequest { stock: None, variants: vec![variant("s", 1), variant("m", 2)], ..lamp() };
+    let request =
+        pb::CreateProductRequest { stock: None, variants: vec![variant("s", 1), variant("m", 2)], ..lamp() };
     let product = shop.client().create_product(by(ana, request)).await.unwrap().into_inner();
-    assert_eq!(wrong_fields(shop.client().adjust_stock(by(ana, adjust(&product.id, 1))).await), ["variantId"]);
-    let request = pb::AdjustStockRequest { variant_id: Some(product.variants[0].id.clone()), ..adjust(&product.id, 4) };
+    assert_eq!(
+        wrong_fields(shop.client().adjust_stock(by(ana, adjust(&product.id, 1))).await),
+        ["variantId"]
+    );
+    let request =
+        pb::AdjustStockRequest { variant_id: Some(product.variants[0].id.clone()), ..adjust(&product.id, 4) };
     let product = shop.client().adjust_stock(by(ana, request)).await.unwrap().into_inner();
     let units = product.variants.iter().map(|variant| variant.stock.expect("it has one").on_hand);
     assert_eq!(units.collect::<Vec<_>>(), [5, 2]);
@@ -73,7 +83,8 @@ async fn a_product_with_variants_is_adjusted_by_variant() {
 async fn what_is_running_out_is_listed_with_the_fewest_units_first() {
     let shop = Shop::open();
     let ana = UserId::generate();
-    let (many, few, gone) = (shop.create(ana, 50).await.id, shop.create(ana, 4).await.id, shop.create(ana, 1).await.id);
+    let (many, few, gone) =
+        (shop.create(ana, 50).await.id, shop.create(ana, 4).await.id, shop.create(ana, 1).await.id);
     shop.reserve(OrderId::generate(), &[(&gone, 1)], shop.in_ms(60_000)).await.unwrap();
     let listed = async |available_max| {
         let request = pb::ListLowStockRequest { seller_id: ana.to_string(), available_max };

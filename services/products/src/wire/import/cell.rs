@@ -112,7 +112,14 @@ impl<'a> Cells<'a> {
     pub(super) fn rejected(mut self, line: u32) -> Vec<pb::RejectedRow> {
         let sku = self.text(Column::Sku).map(str::to_owned);
         let wrong = self.wrong.into_iter();
-        wrong.map(|(column, reason)| pb::RejectedRow { line, column: column.name().to_owned(), reason, sku: sku.clone() }).collect()
+        wrong
+            .map(|(column, reason)| pb::RejectedRow {
+                line,
+                column: column.name().to_owned(),
+                reason,
+                sku: sku.clone(),
+            })
+            .collect()
     }
 
     /// Notes what is wrong with a column.
@@ -199,8 +206,11 @@ impl<'a> Cells<'a> {
             return self.reject(column, "must be above zero");
         }
         let decimals = currency.decimals();
-        let exact = amount.checked_mul(rate).and_then(|amount| amount.checked_mul(Decimal::from(10u32.pow(decimals))));
-        let rounded = exact.map(|exact| exact.round_dp_with_strategy(0, RoundingStrategy::MidpointAwayFromZero));
+        let exact = amount
+            .checked_mul(rate)
+            .and_then(|amount| amount.checked_mul(Decimal::from(10u32.pow(decimals))));
+        let rounded =
+            exact.map(|exact| exact.round_dp_with_strategy(0, RoundingStrategy::MidpointAwayFromZero));
         if column == Column::Price && exact != rounded {
             return self.reject(column, format!("has more than {decimals} decimals"));
         }

@@ -82,7 +82,12 @@ fn places(header: &ByteRecord, unknown_columns: UnknownColumns) -> Result<Places
         }
     }
     for column in [Column::Sku, Column::Title] {
-        fields.ensure("csv", places.has(column), "column_missing", &format!("has no column {}", column.name()));
+        fields.ensure(
+            "csv",
+            places.has(column),
+            "column_missing",
+            &format!("has no column {}", column.name()),
+        );
     }
     let has_price = places.has(Column::Price) || places.has(Column::PriceUsd);
     fields.ensure("csv", has_price, "column_missing", "has neither a column price nor price_usd");
