@@ -6,8 +6,10 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use futures::FutureExt;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -98,7 +100,7 @@ pub fn start(ctx: Context, service: Service) -> Result<Running, StartError> {
     }
     for task in tasks {
         let run = (task.run)(ctx.clone(), intake.stop.clone());
-        intake.spawn(|stop| watched(name, task.name, run, stop));
+        intake.spawn(|_| watched(name, task.name, run));
     }
     relay.spawn(|stop| relay::run(ctx.clone(), name, stop));
     upkeep.spawn(|stop| sweep(ctx.clone(), name, stop));
@@ -223,16 +225,15 @@ impl Loops {
     }
 }
 
-/// Says so when a task of the service ends before it was told to: nobody else would notice.
-async fn watched(
-    service: &'static str,
-    task: &'static str,
-    run: impl Future<Output = ()>,
-    stop: CancellationToken,
-) {
-    run.await;
-    if !stop.is_cancelled() {
-        tracing::error!(service, task, "a task of the service has ended by itself");
+/// A task may end by itself when its work is done; one that panics is told of at once, since nobody else would notice.
+async fn watched(service: &'static str, task: &'static str, run: impl Future<Output = ()>) {
+    match AssertUnwindSafe(run).catch_unwind().await {
+        Ok(()) => tracing::debug!(service, task, "a task of the service has ended"),
+        Err(_) => tracing::error!(
+            service,
+            task,
+            "a task of the service panicked; its work is left until the next start"
+        ),
     }
 }
 

@@ -104,7 +104,7 @@ impl Service {
         self
     }
 
-    /// Adds work of the service's own, which ends soon after its token is cancelled.
+    /// Adds work of the service's own, which ends soon after its token is cancelled, or when there is nothing left to do.
     pub fn task<F>(
         mut self,
         name: &'static str,
