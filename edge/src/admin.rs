@@ -65,10 +65,7 @@ pub(crate) async fn serve(listener: TcpListener, core: Arc<Core>, stop: Cancella
         .route("/metrics", get(metrics))
         .route("/admin/upstreams", get(upstreams))
         .route("/admin/faults", get(faults).put(set_faults))
-        .layer(middleware::from_fn_with_state(
-            core.clone(),
-            require_token_unless_loopback,
-        ));
+        .layer(middleware::from_fn_with_state(core.clone(), require_token_unless_loopback));
     let app = Router::new()
         .route("/healthz", get(async || into_axum(own::healthz())))
         .route("/readyz", get(readyz))
@@ -96,10 +93,7 @@ async fn upstreams(State(core): Shared) -> Json<Vec<UpstreamView>> {
         let addresses: Vec<AddressView> = transport
             .addresses()
             .into_iter()
-            .map(|(address, passed_over)| AddressView {
-                address,
-                passed_over,
-            })
+            .map(|(address, passed_over)| AddressView { address, passed_over })
             .collect();
         UpstreamView {
             name: transport.name().to_owned(),
@@ -141,9 +135,7 @@ async fn issue_token(State(core): Shared, Json(request): Json<TokenRequest>) -> 
     let Some(users) = core.transports.get("users") else {
         return refusal(501, "service_not_configured", "There is no users service.");
     };
-    let message = IssueTokenRequest {
-        login: request.login,
-    };
+    let message = IssueTokenRequest { login: request.login };
     match UsersClient::new(users.clone()).issue_token(message).await {
         Ok(reply) => (StatusCode::CREATED, Json(reply.into_inner())).into_response(),
         Err(fault) => into_axum(Problem::from_status(&fault).into_reply(&core::trace_id())),
@@ -151,11 +143,7 @@ async fn issue_token(State(core): Shared, Json(request): Json<TokenRequest>) -> 
 }
 
 async fn require_token(State(core): Shared, request: Request, next: Next) -> Response {
-    let is_known = core
-        .config
-        .admin_token
-        .as_deref()
-        .is_some_and(|token| holds(request.headers(), token));
+    let is_known = core.config.admin_token.as_deref().is_some_and(|token| holds(request.headers(), token));
     if is_known {
         next.run(request).await
     } else {
@@ -163,11 +151,7 @@ async fn require_token(State(core): Shared, request: Request, next: Next) -> Res
     }
 }
 
-async fn require_token_unless_loopback(
-    state: Shared,
-    request: Request,
-    next: Next,
-) -> Response {
+async fn require_token_unless_loopback(state: Shared, request: Request, next: Next) -> Response {
     if state.config.admin_listen.ip().is_loopback() {
         next.run(request).await
     } else {

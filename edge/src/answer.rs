@@ -27,9 +27,7 @@ pub(crate) fn json(route: &Route, caller: &Caller, answer: &vitrina_proto::Reply
     } else {
         Reply::with_body(status, "application/json", answer.body.clone())
     };
-    let version = answer
-        .version
-        .or_else(|| text(&answer.metadata, VERSION)?.parse().ok());
+    let version = answer.version.or_else(|| text(&answer.metadata, VERSION)?.parse().ok());
     let is_read = route.method == Method::Get;
     if !reply.body.is_empty() && (is_read || version.is_some()) {
         reply.set(header::ETAG, etag::of(&reply.body, version));
@@ -43,10 +41,7 @@ pub(crate) fn json(route: &Route, caller: &Caller, answer: &vitrina_proto::Reply
         reply.set(header::LOCATION, location);
     }
     let is_degraded = text(&answer.metadata, DEGRADED).is_some();
-    reply.set(
-        header::CACHE_CONTROL,
-        cache_control(route, caller, is_degraded),
-    );
+    reply.set(header::CACHE_CONTROL, cache_control(route, caller, is_degraded));
     reply
 }
 
@@ -65,10 +60,7 @@ fn cache_control(route: &Route, caller: &Caller, is_degraded: bool) -> String {
         return "public, max-age=1".to_owned();
     }
     let mut value = format!("public, max-age={}", cache.max_age_s);
-    for (name, seconds) in [
-        ("stale-while-revalidate", cache.swr_s),
-        ("stale-if-error", cache.sie_s),
-    ] {
+    for (name, seconds) in [("stale-while-revalidate", cache.swr_s), ("stale-if-error", cache.sie_s)] {
         if seconds > 0 {
             // Writing to a String cannot fail.
             let _ = write!(value, ", {name}={seconds}");
@@ -97,15 +89,11 @@ fn location(route: &Route, body: &[u8]) -> Option<String> {
     });
     if has_items {
         let created: Created = serde_json::from_slice(body).ok()?;
-        let is_plain = created
-            .id
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
+        let is_plain =
+            created.id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
         return is_plain.then(|| format!("{}/{}", route.path, created.id));
     }
-    let can_be_read = ROUTES
-        .iter()
-        .any(|other| other.path == route.path && other.method == Method::Get);
+    let can_be_read = ROUTES.iter().any(|other| other.path == route.path && other.method == Method::Get);
     can_be_read.then(|| route.path.to_owned())
 }
 
@@ -114,10 +102,7 @@ mod tests {
     use super::*;
 
     fn located(method: Method, path: &str, body: &str) -> Option<String> {
-        let route = ROUTES
-            .iter()
-            .find(|route| route.method == method && route.path == path)
-            .unwrap();
+        let route = ROUTES.iter().find(|route| route.method == method && route.path == path).unwrap();
         location(route, body.as_bytes())
     }
 

@@ -10,14 +10,7 @@ use serde::Deserialize;
 use crate::error::Error;
 
 /// Names of the services that the edge calls, in the order of their default ports.
-pub const SERVICES: [&str; 6] = [
-    "users",
-    "products",
-    "publications",
-    "images",
-    "notifications",
-    "orders",
-];
+pub const SERVICES: [&str; 6] = ["users", "products", "publications", "images", "notifications", "orders"];
 
 /// Port of the first service; the others follow in the order of [`SERVICES`].
 const FIRST_SERVICE_PORT: u16 = 7001;
@@ -145,10 +138,7 @@ impl Default for Limits {
 
 impl Default for Cors {
     fn default() -> Self {
-        Self {
-            origins: Vec::new(),
-            max_age_s: 600,
-        }
+        Self { origins: Vec::new(), max_age_s: 600 }
     }
 }
 
@@ -182,14 +172,10 @@ impl EdgeConfig {
         let Some(path) = file else {
             return Ok(Self::default());
         };
-        let text = std::fs::read_to_string(path).map_err(|source| Error::ReadConfig {
-            path: path.to_owned(),
-            source,
-        })?;
-        let file: File = toml::from_str(&text).map_err(|source| Error::ParseConfig {
-            path: path.to_owned(),
-            source: Box::new(source),
-        })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| Error::ReadConfig { path: path.to_owned(), source })?;
+        let file: File = toml::from_str(&text)
+            .map_err(|source| Error::ParseConfig { path: path.to_owned(), source: Box::new(source) })?;
         Ok(file.edge)
     }
 
@@ -216,9 +202,8 @@ impl EdgeConfig {
         }
         for origin in &self.cors.origins {
             if origin != "*" && (!origin.contains("://") || origin.ends_with('/')) {
-                mistakes.push(format!(
-                    "edge.cors.origins: `{origin}` is no origin such as https://shop.example"
-                ));
+                mistakes
+                    .push(format!("edge.cors.origins: `{origin}` is no origin such as https://shop.example"));
             }
         }
         mistakes
@@ -263,10 +248,8 @@ mod tests {
 
     #[test]
     fn every_mistake_is_named_at_once() {
-        let mut config = EdgeConfig {
-            admin_listen: SocketAddr::from(([0, 0, 0, 0], 0)),
-            ..EdgeConfig::default()
-        };
+        let mut config =
+            EdgeConfig { admin_listen: SocketAddr::from(([0, 0, 0, 0], 0)), ..EdgeConfig::default() };
         config.upstreams.insert("billing".into(), vec![]);
         config.cors.origins = vec!["shop.example".into()];
         assert_eq!(config.mistakes().len(), 3);

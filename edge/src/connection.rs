@@ -8,15 +8,15 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_core::protocols::{
-    GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
-    TimingDigest, UniqueID, UniqueIDType,
+    GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest,
+    UniqueID, UniqueIDType,
 };
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufWriter, ReadBuf};
 use tokio::net::TcpStream;
@@ -35,6 +35,9 @@ pub(crate) struct Connection {
     socket: Arc<SocketDigest>,
     header_timeout: Duration,
     is_header_read: AtomicBool,
+    requests_done: AtomicU32,
+    /// Which request the clock belongs to, counted as in `requests_done`.
+    clocked: u32,
     header_clock: HeaderClock,
 }
 
@@ -54,22 +57,14 @@ impl Connection {
     ///
     /// # Errors
     /// When the socket is broken already.
-    pub(crate) fn new(
-        stream: TcpStream,
-        peer: SocketAddr,
-        header_timeout: Duration,
-    ) -> io::Result<Self> {
+    pub(crate) fn new(stream: TcpStream, peer: SocketAddr, header_timeout: Duration) -> io::Result<Self> {
         use std::os::fd::AsRawFd;
 
         stream.set_nodelay(true)?;
         let fd = stream.as_raw_fd();
         let socket = SocketDigest::from_raw_fd(fd);
         // A set cell stays as it is; it is new here, so this cannot fail.
-        let _ = socket
-            .peer_addr
-            .set(Some(pingora_core::protocols::l4::socket::SocketAddr::Inet(
-                peer,
-            )));
+        let _ = socket.peer_addr.set(Some(pingora_core::protocols::l4::socket::SocketAddr::Inet(peer)));
         Ok(Self {
             stream: BufWriter::with_capacity(WRITE_BUFFER_BYTES, stream),
             id: fd,
@@ -77,6 +72,8 @@ impl Connection {
             socket: Arc::new(socket),
             header_timeout,
             is_header_read: AtomicBool::new(false),
+            requests_done: AtomicU32::new(0),
+            clocked: 0,
             header_clock: HeaderClock::Idle,
         })
     }
@@ -89,6 +86,7 @@ impl Connection {
     /// Tells that the current request is answered: what follows is the next header.
     pub(crate) fn request_done(&self) {
         self.is_header_read.store(false, Ordering::Relaxed);
+        self.requests_done.fetch_add(1, Ordering::Relaxed);
     }
 
     fn note_bytes(&mut self) {
@@ -101,7 +99,9 @@ impl Connection {
 
     /// Ready when the time for the header is over.
     fn poll_header_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if *self.is_header_read.get_mut() {
+        let requests_done = *self.requests_done.get_mut();
+        if *self.is_header_read.get_mut() || self.clocked != requests_done {
+            self.clocked = requests_done;
             self.header_clock = HeaderClock::Idle;
             return Poll::Pending;
         }
@@ -138,11 +138,7 @@ impl AsyncRead for Connection {
 }
 
 impl AsyncWrite for Connection {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
@@ -187,10 +183,7 @@ impl Peek for Connection {}
 
 impl GetTimingDigest for Connection {
     fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
-        vec![Some(TimingDigest {
-            established_ts: self.established,
-            ..TimingDigest::default()
-        })]
+        vec![Some(TimingDigest { established_ts: self.established, ..TimingDigest::default() })]
     }
 }
 

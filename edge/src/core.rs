@@ -53,6 +53,16 @@ pub(crate) struct Admitted {
     if_match: Option<u64>,
 }
 
+/// An admitted request with its body, ready to be answered.
+#[derive(Clone, Copy)]
+pub(crate) struct Pending<'r> {
+    pub(crate) head: &'r Head,
+    pub(crate) admitted: &'r Admitted,
+    pub(crate) body: &'r Bytes,
+    /// Where the calls note how long they took.
+    pub(crate) timings: &'r Timings,
+}
+
 impl Core {
     /// # Errors
     /// When an address is none or the contract's routes clash.
@@ -61,10 +71,7 @@ impl Core {
         let transports = upstreams.open(&faults)?;
         let transport = |service: Service| {
             let name = service.name();
-            transports
-                .get(name)
-                .cloned()
-                .unwrap_or_else(|| Transport::absent(name))
+            transports.get(name).cloned().unwrap_or_else(|| Transport::absent(name))
         };
         let users = UsersClient::new(transport(Service::Users));
         Ok(Self {
@@ -102,9 +109,7 @@ impl Core {
             }
             Found::Method(allow) => {
                 let detail = "This path knows other methods only; see Allow.";
-                return Err(
-                    Problem::new(405, "method_not_allowed", detail).with(header::ALLOW, allow)
-                );
+                return Err(Problem::new(405, "method_not_allowed", detail).with(header::ALLOW, allow));
             }
             Found::Nothing => return Err(Problem::new(404, "not_found", "There is no such path.")),
         };
@@ -127,34 +132,21 @@ impl Core {
             }
         };
         let if_match = precondition::if_match(&head.headers)?;
-        Ok(Ok(Admitted {
-            target,
-            params,
-            caller: Some(caller),
-            allowance,
-            idempotency_key,
-            if_match,
-        }))
+        Ok(Ok(Admitted { target, params, caller: Some(caller), allowance, idempotency_key, if_match }))
     }
 
     /// Answers an admitted request.
     ///
     /// # Errors
     /// The problem to answer with.
-    pub(crate) async fn answer(
-        &self,
-        head: &Head,
-        admitted: &Admitted,
-        body: &Bytes,
-        timings: &Timings,
-    ) -> Result<Reply, Problem> {
+    pub(crate) async fn answer(&self, pending: &Pending<'_>) -> Result<Reply, Problem> {
+        let Pending { head, admitted, .. } = *pending;
         let mut reply = match (admitted.target, &admitted.caller) {
-            (Target::Rpc(route), Some(caller)) => {
-                self.call(head, admitted, route, caller, body, timings)
-                    .await?
-            }
+            (Target::Rpc(route), Some(caller)) => self.call(pending, route, caller).await?,
             (Target::Own(own), _) => self.own(own).await,
-            (Target::Rpc(_), None) => return Err(Problem::new(500, "internal", "Something went wrong on our side.")),
+            (Target::Rpc(_), None) => {
+                return Err(Problem::new(500, "internal", "Something went wrong on our side."));
+            }
         };
         if let Some(allowance) = &admitted.allowance {
             allowance.mark(&mut reply);
@@ -193,10 +185,7 @@ impl Core {
     fn configured(&self, route: &Route) -> Result<(), Problem> {
         let is_there = |service: Service| self.transports.contains_key(service.name());
         let missing = if route.service == Service::Storefront {
-            page::needs(route.rpc)
-                .iter()
-                .find(|service| !is_there(**service))
-                .map(|service| service.name())
+            page::needs(route.rpc).iter().find(|service| !is_there(**service)).map(|service| service.name())
         } else {
             (!is_there(route.service)).then(|| route.service.name())
         };
@@ -211,13 +200,11 @@ impl Core {
 
     async fn call(
         &self,
-        head: &Head,
-        admitted: &Admitted,
+        pending: &Pending<'_>,
         route: &'static Route,
         caller: &Caller,
-        body: &Bytes,
-        timings: &Timings,
     ) -> Result<Reply, Problem> {
+        let Pending { head, admitted, body, timings } = *pending;
         let scope = Scope {
             deadline: Instant::now() + Duration::from_millis(route.deadline_ms),
             metadata: admitted.metadata(head, caller),
@@ -225,27 +212,22 @@ impl Core {
             budget: self.budget.clone(),
             metrics: self.metrics.clone(),
         };
-        let params: Vec<(&str, &str)> = admitted
-            .params
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect();
-        let input = Input {
-            path: &params,
-            query: &head.query,
-            body,
-        };
+        let params: Vec<(&str, &str)> =
+            admitted.params.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let input = Input { path: &params, query: &head.query, body };
         let clients = if route.service == Service::Storefront {
             page::with_pages(&self.clients, &scope)
         } else {
             self.clients.clone()
         };
         let attempt = || vitrina_proto::call(route, &clients, input, scope.metadata());
-        let is_repeatable = head.method.is_safe() && route.service != Service::Storefront;
+        // The parts of a page are tried again by themselves.
+        let is_repeatable = route.service != Service::Storefront
+            && (head.method.is_safe() || admitted.idempotency_key.is_some());
         let answer = if is_repeatable {
-            scope.read(route.rpc, attempt).await
+            scope.repeat(route.rpc, attempt).await
         } else {
-            scope.write(route.rpc, attempt).await
+            scope.once(route.rpc, attempt).await
         };
         let answer = answer.map_err(|fault| {
             log_fault(route.rpc, &fault);
@@ -330,10 +312,7 @@ fn options(allow: &str) -> Reply {
 }
 
 fn owned(params: &[(&str, &str)]) -> Vec<(String, String)> {
-    params
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect()
+    params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 /// A fault of a service is logged here, once; refusals are the client's business.

@@ -84,15 +84,7 @@ impl Edge {
         }
         let accepting = tokio::spawn(accept(listener, core.clone(), shutdown_seen, stop.clone()));
         tracing::info!(%addr, %admin_addr, "the edge serves");
-        Ok(Running {
-            addr,
-            admin_addr,
-            core,
-            shutdown,
-            stop,
-            accepting,
-            tasks,
-        })
+        Ok(Running { addr, admin_addr, core, shutdown, stop, accepting, tasks })
     }
 }
 
@@ -104,14 +96,10 @@ impl Running {
         let _ = self.shutdown.send(true);
         self.stop.cancel();
         let deadline = Instant::now() + Duration::from_millis(self.core.config.drain_ms);
-        if tokio::time::timeout_at(deadline, &mut self.accepting)
-            .await
-            .is_err()
-        {
+        if tokio::time::timeout_at(deadline, &mut self.accepting).await.is_err() {
             self.accepting.abort();
         }
-        while self.core.metrics.connections.load(Ordering::Relaxed) > 0 && Instant::now() < deadline
-        {
+        while self.core.metrics.connections.load(Ordering::Relaxed) > 0 && Instant::now() < deadline {
             tokio::time::sleep(DRAIN_STEP).await;
         }
         self.tasks.shutdown().await;
@@ -174,11 +162,7 @@ async fn accept(
 async fn next(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
-) -> Option<(
-    tokio::net::TcpStream,
-    SocketAddr,
-    tokio::sync::OwnedSemaphorePermit,
-)> {
+) -> Option<(tokio::net::TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
     // The semaphore is never closed.
     let slot = slots.clone().acquire_owned().await.ok()?;
     match listener.accept().await {

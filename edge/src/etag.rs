@@ -46,10 +46,7 @@ mod tests {
     fn a_client_may_know_several_representations() {
         let tag = of(b"a", None);
         let mut headers = HeaderMap::new();
-        headers.insert(
-            header::IF_NONE_MATCH,
-            HeaderValue::from_str(&format!("\"x\", W/{tag}")).unwrap(),
-        );
+        headers.insert(header::IF_NONE_MATCH, HeaderValue::from_str(&format!("\"x\", W/{tag}")).unwrap());
         assert!(is_known(&headers, &tag));
         assert!(!is_known(&headers, &of(b"b", None)));
     }

@@ -55,8 +55,7 @@ fn session_ended(core: &Core, message: &Message) {
     };
     if event.session_id.is_empty() {
         let ended_at_ms = event.ended_at.map(|at| at.unix_ms()).unwrap_or_default();
-        let ended_at_s = u64::try_from(ended_at_ms / 1_000).unwrap_or_default();
-        core.guard.end_user(&event.user_id, ended_at_s);
+        core.guard.end_user(&event.user_id, ended_at_ms / 1_000);
     } else {
         core.guard.end_session(&event.session_id);
     }

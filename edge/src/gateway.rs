@@ -20,7 +20,7 @@ use tracing::{Instrument as _, Span};
 use vitrina_otel::propagate;
 
 use crate::connection::Connection;
-use crate::core::{self, Core};
+use crate::core::{self, Core, Pending};
 use crate::guard::hygiene;
 use crate::reply::{Problem, Reply};
 use crate::request::{self, Head};
@@ -45,6 +45,7 @@ pub(crate) struct Exchange {
     trace_id: String,
     status: u16,
     body_bytes: usize,
+    timings: Timings,
 }
 
 #[async_trait]
@@ -61,6 +62,7 @@ impl ProxyHttp for Gateway {
             trace_id: String::new(),
             status: 0,
             body_bytes: 0,
+            timings: Timings::default(),
         }
     }
 
@@ -83,22 +85,11 @@ impl ProxyHttp for Gateway {
     }
 
     async fn request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
-        let raw = session.to_h1_raw();
         let mut head = Head::of(session, &self.core.config);
-        let target_bytes = session.req_header().raw_path().len();
-        let form = hygiene::check(&raw, target_bytes, &self.core.config.limits);
         let span = span(&head);
-        propagate::parent(
-            &span,
-            propagate::extract(|name| head.text(name).map(str::to_owned)),
-        );
+        propagate::parent(&span, propagate::extract(|name| head.text(name).map(str::to_owned)));
         hygiene::clean(&mut head.headers);
-        let timings = Timings::default();
-        let answered = self
-            .answer(session, exchange, &head, form, &timings)
-            .instrument(span.clone())
-            .await;
-        let (reply, traceparent) = answered;
+        let (reply, traceparent) = self.answer(session, exchange, &head).instrument(span.clone()).await;
         span.record("http.response.status_code", reply.status.as_u16());
         if reply.status.is_server_error() {
             span.record("otel.status_code", "ERROR");
@@ -106,7 +97,7 @@ impl ProxyHttp for Gateway {
         exchange.status = reply.status.as_u16();
         exchange.body_bytes = reply.body.len();
         exchange.client = head.client.to_string();
-        let header = self.header(&head, &reply, exchange, &timings, traceparent)?;
+        let header = header(&head, &reply, exchange, traceparent)?;
         exchange.request_id = head.request_id;
         write(session, header, reply).await?;
         Ok(true)
@@ -151,12 +142,7 @@ impl ProxyHttp for Gateway {
     }
 
     /// pingora's own line would hold the target, and with it what a client put into a query.
-    fn suppress_error_log(
-        &self,
-        _: &Session,
-        _: &Exchange,
-        _: &pingora_core::Error,
-    ) -> bool {
+    fn suppress_error_log(&self, _: &Session, _: &Exchange, _: &pingora_core::Error) -> bool {
         true
     }
 }
@@ -168,12 +154,12 @@ impl Gateway {
         session: &mut Session,
         exchange: &mut Exchange,
         head: &Head,
-        form: std::result::Result<(), Problem>,
-        timings: &Timings,
     ) -> (Reply, Option<String>) {
         exchange.trace_id = core::trace_id();
-        let answer = match form {
-            Ok(()) => self.admitted(session, exchange, head, timings).await,
+        let raw = session.to_h1_raw();
+        let target_bytes = session.req_header().raw_path().len();
+        let answer = match hygiene::check(&raw, target_bytes, &self.core.config.limits) {
+            Ok(()) => self.admitted(session, exchange, head).await,
             Err(problem) => Err(problem),
         };
         let mut reply = answer.unwrap_or_else(|problem| problem.into_reply(&exchange.trace_id));
@@ -187,7 +173,6 @@ impl Gateway {
         session: &mut Session,
         exchange: &mut Exchange,
         head: &Head,
-        timings: &Timings,
     ) -> std::result::Result<Reply, Problem> {
         let found = self.core.find(head);
         if let Found::Route { path, .. } = found {
@@ -208,33 +193,33 @@ impl Gateway {
             }
             None => Bytes::new(),
         };
-        self.core.answer(head, &admitted, &body, timings).await
+        let pending = Pending { head, admitted: &admitted, body: &body, timings: &exchange.timings };
+        self.core.answer(&pending).await
     }
+}
 
-    fn header(
-        &self,
-        head: &Head,
-        reply: &Reply,
-        exchange: &Exchange,
-        timings: &Timings,
-        traceparent: Option<String>,
-    ) -> Result<ResponseHeader> {
-        let mut header = ResponseHeader::build_no_case(reply.status, Some(reply.headers.len() + 6))?;
-        for (name, value) in &reply.headers {
-            header.append_header(name, value)?;
-        }
-        header.insert_header("x-request-id", &head.request_id)?;
-        if let Some(traceparent) = traceparent {
-            header.insert_header("traceresponse", traceparent)?;
-        }
-        let timing = server_timing(exchange.started.elapsed(), &timings.taken());
-        header.insert_header("server-timing", timing)?;
-        let may_have_body = !matches!(reply.status.as_u16(), 204 | 304);
-        if may_have_body {
-            header.insert_header(header::CONTENT_LENGTH, reply.body.len())?;
-        }
-        Ok(header)
+/// The header of an answer.
+fn header(
+    head: &Head,
+    reply: &Reply,
+    exchange: &Exchange,
+    traceparent: Option<String>,
+) -> Result<ResponseHeader> {
+    let mut header = ResponseHeader::build_no_case(reply.status, Some(reply.headers.len() + 6))?;
+    for (name, value) in &reply.headers {
+        header.append_header(name, value)?;
     }
+    header.insert_header("x-request-id", &head.request_id)?;
+    if let Some(traceparent) = traceparent {
+        header.insert_header("traceresponse", traceparent)?;
+    }
+    let timing = server_timing(exchange.started.elapsed(), &exchange.timings.taken());
+    header.insert_header("server-timing", timing)?;
+    let may_have_body = !matches!(reply.status.as_u16(), 204 | 304);
+    if may_have_body {
+        header.insert_header(header::CONTENT_LENGTH, reply.body.len())?;
+    }
+    Ok(header)
 }
 
 /// Writes an answer; to HEAD without its body.
@@ -244,9 +229,7 @@ async fn write(session: &mut Session, header: ResponseHeader, reply: Reply) -> R
     }
     let is_head = session.req_header().method == Method::HEAD;
     let has_body = !is_head && !reply.body.is_empty();
-    session
-        .write_response_header(Box::new(header), !has_body)
-        .await?;
+    session.write_response_header(Box::new(header), !has_body).await?;
     if has_body {
         session.write_response_body(Some(reply.body), true).await?;
     }
@@ -255,6 +238,7 @@ async fn write(session: &mut Session, header: ResponseHeader, reply: Reply) -> R
 
 fn span(head: &Head) -> Span {
     tracing::info_span!(
+        parent: None,
         "request",
         otel.name = Empty,
         otel.kind = "server",

@@ -72,11 +72,7 @@ fn main() -> anyhow::Result<()> {
     if config.threads > 0 {
         runtime.worker_threads(config.threads);
     }
-    runtime
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?
-        .block_on(run(config, flags))
+    runtime.enable_all().build().context("cannot start the runtime")?.block_on(run(config, flags))
 }
 
 async fn run(config: EdgeConfig, flags: Flags) -> anyhow::Result<()> {
@@ -92,9 +88,7 @@ async fn run(config: EdgeConfig, flags: Flags) -> anyhow::Result<()> {
         None => None,
     };
     let upstreams = Upstreams::from_config(&config);
-    let edge = Edge::start(config, upstreams, broker.clone())
-        .await
-        .context("cannot start the edge")?;
+    let edge = Edge::start(config, upstreams, broker.clone()).await.context("cannot start the edge")?;
     stopped().await?;
     edge.drain().await;
     if let Some(broker) = broker {

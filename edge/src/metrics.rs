@@ -4,17 +4,28 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::Histogram;
+use tonic::Code;
+use vitrina_otel::{metrics, names};
 
 /// Upper bounds of the histogram's buckets in µs: from a cached answer to the longest deadline.
 const BOUNDS_US: [u64; 14] = [
-    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000,
-    5_000_000, 30_000_000,
+    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000,
+    30_000_000,
 ];
 
 /// Series kept for each metric. Their names come from the contract, never from a client, so this is never reached.
 const SERIES_MAX: usize = 2_000;
+
+/// The same numbers for the collector, when there is one.
+static REQUESTS: LazyLock<Histogram<f64>> =
+    LazyLock::new(|| metrics::histogram_seconds(names::HTTP_SERVER_DURATION));
+static CALLS: LazyLock<Histogram<f64>> =
+    LazyLock::new(|| metrics::histogram_seconds(names::RPC_CLIENT_DURATION));
 
 /// All numbers of one edge.
 #[derive(Debug, Default)]
@@ -46,11 +57,23 @@ impl Metrics {
     /// Counts one answered request.
     pub(crate) fn request(&self, route: &'static str, method: &str, status: u16, took: Duration) {
         observe(&self.requests, route, method, i32::from(status), took);
+        let attributes = [
+            KeyValue::new(names::HTTP_ROUTE, route),
+            KeyValue::new(names::HTTP_REQUEST_METHOD, method.to_owned()),
+            KeyValue::new(names::HTTP_RESPONSE_STATUS_CODE, i64::from(status)),
+        ];
+        REQUESTS.record(took.as_secs_f64(), &attributes);
     }
 
     /// Counts one rpc by its gRPC code.
-    pub(crate) fn call(&self, rpc: &'static str, code: tonic::Code, took: Duration) {
+    pub(crate) fn call(&self, rpc: &'static str, code: Code, took: Duration) {
         observe(&self.calls, rpc, "", i32::from(code), took);
+        let attributes = [
+            KeyValue::new(names::RPC_SYSTEM_NAME, "grpc"),
+            KeyValue::new(names::RPC_METHOD, rpc),
+            KeyValue::new(names::RPC_RESPONSE_STATUS_CODE, code_name(code)),
+        ];
+        CALLS.record(took.as_secs_f64(), &attributes);
     }
 
     /// All numbers as Prometheus text.
@@ -65,16 +88,36 @@ impl Metrics {
             let _ = write!(out, "# TYPE {name} gauge\n{name} {value}\n");
         }
         histogram(&mut out, "vitrina_edge_request_duration_seconds", &self.requests, |labels| {
-            format!(
-                "route=\"{}\",method=\"{}\",status=\"{}\"",
-                labels.name, labels.method, labels.outcome
-            )
+            format!("route=\"{}\",method=\"{}\",status=\"{}\"", labels.name, labels.method, labels.outcome)
         });
         histogram(&mut out, "vitrina_edge_rpc_duration_seconds", &self.calls, |labels| {
-            let code = tonic::Code::from(labels.outcome);
-            format!("rpc=\"{}\",code=\"{code:?}\"", labels.name)
+            let code = code_name(Code::from(labels.outcome));
+            format!("rpc=\"{}\",code=\"{code}\"", labels.name)
         });
         out
+    }
+}
+
+/// A gRPC code as it is spelled.
+pub(crate) fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }
 
@@ -85,11 +128,7 @@ fn observe(
     outcome: i32,
     took: Duration,
 ) {
-    let labels = Labels {
-        name,
-        method: method.to_owned(),
-        outcome,
-    };
+    let labels = Labels { name, method: method.to_owned(), outcome };
     let series = {
         let mut map = map.lock().unwrap_or_else(PoisonError::into_inner);
         if map.len() >= SERIES_MAX && !map.contains_key(&labels) {

@@ -38,11 +38,7 @@ struct ServiceReadiness<'a> {
 
 /// The process lives.
 pub(crate) fn healthz() -> Reply {
-    let mut reply = Reply::with_body(
-        StatusCode::OK,
-        "application/json",
-        &b"{\"status\":\"ok\"}"[..],
-    );
+    let mut reply = Reply::with_body(StatusCode::OK, "application/json", &b"{\"status\":\"ok\"}"[..]);
     reply.set(header::CACHE_CONTROL, "no-store");
     reply
 }
@@ -50,22 +46,13 @@ pub(crate) fn healthz() -> Reply {
 /// 200 when every configured service answers, else 503; names each either way.
 pub(crate) async fn readyz(core: &Core) -> Reply {
     let checks = core.transports.values().map(|transport| async move {
-        ServiceReadiness {
-            name: transport.name(),
-            ready: is_ready(transport.clone()).await,
-        }
+        ServiceReadiness { name: transport.name(), ready: is_ready(transport.clone()).await }
     });
     let services = join_all(checks).await;
     let is_ready = !core.is_draining() && services.iter().all(|service| service.ready);
-    let (status, word) = if is_ready {
-        (StatusCode::OK, "ready")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "not_ready")
-    };
-    let readiness = Readiness {
-        status: word,
-        services,
-    };
+    let (status, word) =
+        if is_ready { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "not_ready") };
+    let readiness = Readiness { status: word, services };
     let body = serde_json::to_vec(&readiness).unwrap_or_default();
     let mut reply = Reply::with_body(status, "application/json", body);
     reply.set(header::CACHE_CONTROL, "no-store");
@@ -89,11 +76,7 @@ pub(crate) async fn is_ready(transport: Transport) -> bool {
 
 /// The contract as OpenAPI 3.1.
 pub(crate) fn openapi() -> Reply {
-    let mut reply = Reply::with_body(
-        StatusCode::OK,
-        "application/json",
-        vitrina_proto::openapi().as_bytes(),
-    );
+    let mut reply = Reply::with_body(StatusCode::OK, "application/json", vitrina_proto::openapi().as_bytes());
     cacheable(&mut reply);
     reply
 }
@@ -101,10 +84,7 @@ pub(crate) fn openapi() -> Reply {
 /// The contract for people.
 pub(crate) fn docs() -> Reply {
     let mut reply = Reply::with_body(StatusCode::OK, "text/html; charset=utf-8", DOCS.as_bytes());
-    reply.headers.insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(DOCS_POLICY),
-    );
+    reply.headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(DOCS_POLICY));
     cacheable(&mut reply);
     reply
 }

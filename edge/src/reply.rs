@@ -15,7 +15,7 @@ use tonic_types::StatusExt;
 const DOMAIN: &str = "vitrina";
 
 /// Seconds after which a client may try again what failed for a moment.
-const RETRY_AFTER_S: u64 = 1;
+const RETRY_AFTER_S: u32 = 1;
 
 /// An answer ready to be written.
 #[derive(Clone, Debug)]
@@ -34,8 +34,8 @@ pub(crate) struct Problem {
     code: Cow<'static, str>,
     detail: Cow<'static, str>,
     errors: Vec<FieldError>,
-    retry_after_s: Option<u64>,
-    headers: HeaderMap,
+    retry_after_s: Option<u32>,
+    headers: Vec<(HeaderName, HeaderValue)>,
     is_closing: bool,
 }
 
@@ -63,20 +63,11 @@ struct Document<'a> {
 impl Reply {
     /// An answer without body.
     pub(crate) fn empty(status: StatusCode) -> Self {
-        Self {
-            status,
-            headers: HeaderMap::new(),
-            body: Bytes::new(),
-            is_closing: false,
-        }
+        Self { status, headers: HeaderMap::new(), body: Bytes::new(), is_closing: false }
     }
 
     /// An answer with a body of the given type.
-    pub(crate) fn with_body(
-        status: StatusCode,
-        content_type: &'static str,
-        body: impl Into<Bytes>,
-    ) -> Self {
+    pub(crate) fn with_body(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Self {
         let mut reply = Self::empty(status);
         reply.set(header::CONTENT_TYPE, content_type);
         reply.body = body.into();
@@ -96,9 +87,7 @@ impl FieldError {
     fn from_violation(violation: tonic_types::FieldViolation) -> Self {
         let is_code = |text: &str| {
             !text.is_empty()
-                && text
-                    .bytes()
-                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+                && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
         };
         let (code, detail) = match violation.description.split_once(": ") {
             Some((code, detail)) if violation.reason.is_empty() && is_code(code) => {
@@ -107,11 +96,7 @@ impl FieldError {
             _ if violation.reason.is_empty() => ("invalid".to_owned(), violation.description),
             _ => (violation.reason.to_lowercase(), violation.description),
         };
-        Self {
-            field: violation.field,
-            code,
-            detail,
-        }
+        Self { field: violation.field, code, detail }
     }
 }
 
@@ -127,16 +112,14 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             retry_after_s: None,
-            headers: HeaderMap::new(),
+            headers: Vec::new(),
             is_closing: false,
         }
     }
 
     /// The fault of an rpc as a problem.
     pub(crate) fn from_status(fault: &Status) -> Self {
-        let info = fault
-            .get_details_error_info()
-            .filter(|info| info.domain == DOMAIN);
+        let info = fault.get_details_error_info().filter(|info| info.domain == DOMAIN);
         let errors: Vec<FieldError> = fault
             .get_details_bad_request()
             .map(|bad| bad.field_violations)
@@ -159,7 +142,7 @@ impl Problem {
         problem.retry_after_s = fault
             .get_details_retry_info()
             .and_then(|info| info.retry_delay)
-            .map(|delay| delay.as_secs().max(1))
+            .map(|delay| u32::try_from(delay.as_secs()).unwrap_or(u32::MAX).max(1))
             .or_else(|| matches!(problem.status, 429 | 503).then_some(RETRY_AFTER_S));
         problem
     }
@@ -167,13 +150,13 @@ impl Problem {
     /// Adds a header to the answer.
     pub(crate) fn with(mut self, name: HeaderName, value: impl TryInto<HeaderValue>) -> Self {
         if let Ok(value) = value.try_into() {
-            self.headers.insert(name, value);
+            self.headers.push((name, value));
         }
         self
     }
 
     /// Tells the client when to come again.
-    pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
+    pub(crate) fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after_s = Some(seconds);
         self
     }
@@ -186,8 +169,7 @@ impl Problem {
 
     /// The problem document, never to be stored by a cache.
     pub(crate) fn into_reply(self, trace_id: &str) -> Reply {
-        let status =
-            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let document = Document {
             r#type: format!("urn:vitrina:problem:{}", self.code),
             title: status.canonical_reason().unwrap_or("Error"),
@@ -213,18 +195,14 @@ impl Problem {
 fn by_code(code: Code) -> (u16, &'static str, &'static str) {
     match code {
         Code::Ok => (500, "internal", "Something went wrong on our side."),
-        Code::InvalidArgument | Code::OutOfRange => {
-            (400, "invalid_input", "The request is not valid.")
-        }
+        Code::InvalidArgument | Code::OutOfRange => (400, "invalid_input", "The request is not valid."),
         Code::Unauthenticated => (401, "unauthenticated", "A valid access token is needed."),
         Code::PermissionDenied => (403, "forbidden", "This is not yours to do."),
         Code::NotFound => (404, "not_found", "There is no such thing."),
         Code::Aborted => (409, "conflict", "The present state does not allow this."),
-        Code::AlreadyExists => (
-            422,
-            "idempotency_key_reused",
-            "The Idempotency-Key was used with another payload.",
-        ),
+        Code::AlreadyExists => {
+            (422, "idempotency_key_reused", "The Idempotency-Key was used with another payload.")
+        }
         Code::FailedPrecondition => (412, "precondition_failed", "The version is another one."),
         Code::ResourceExhausted => (429, "too_many_requests", "Too many requests."),
         Code::Unavailable | Code::Cancelled => {

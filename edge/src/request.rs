@@ -37,19 +37,10 @@ impl Head {
         let peer = session
             .client_addr()
             .and_then(|address| address.as_inet())
-            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| {
-                address.ip().to_canonical()
-            });
+            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip().to_canonical());
         let client = client(peer, &headers, &config.trusted_proxies);
         let request_id = request_id(&headers);
-        Self {
-            method: request.method.clone(),
-            path,
-            query,
-            headers,
-            client,
-            request_id,
-        }
+        Self { method: request.method.clone(), path, query, headers, client, request_id }
     }
 
     /// The value of a header when it is there once and is visible text.
@@ -94,23 +85,14 @@ pub(crate) async fn body(
             }
         }
     };
-    tokio::time::timeout(timeout, read)
-        .await
-        .unwrap_or_else(|_| {
-            Err(
-                Problem::new(408, "body_timeout", "The body did not come in time.")
-                    .closing(),
-            )
-        })
+    tokio::time::timeout(timeout, read).await.unwrap_or_else(|_| {
+        Err(Problem::new(408, "body_timeout", "The body did not come in time.").closing())
+    })
 }
 
 fn too_large(bytes_max: usize) -> Problem {
-    Problem::new(
-        413,
-        "body_too_large",
-        format!("The body may have at most {bytes_max} bytes here."),
-    )
-    .closing()
+    Problem::new(413, "body_too_large", format!("The body may have at most {bytes_max} bytes here."))
+        .closing()
 }
 
 fn broken_off() -> Problem {
@@ -119,10 +101,7 @@ fn broken_off() -> Problem {
 
 /// Path and query of a target in origin or absolute form.
 fn target(uri: &http::Uri) -> (String, String) {
-    (
-        uri.path().to_owned(),
-        uri.query().unwrap_or_default().to_owned(),
-    )
+    (uri.path().to_owned(), uri.query().unwrap_or_default().to_owned())
 }
 
 /// The rightmost address that no trusted proxy added; the peer itself when it is not trusted.
@@ -137,11 +116,7 @@ fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> IpAddr {
         };
         named.extend(value.split(',').filter_map(|part| part.trim().parse::<IpAddr>().ok()));
     }
-    named
-        .into_iter()
-        .rev()
-        .find(|address| !trusted.contains(address))
-        .unwrap_or(peer)
+    named.into_iter().rev().find(|address| !trusted.contains(address)).unwrap_or(peer)
 }
 
 fn request_id(headers: &HeaderMap) -> String {
@@ -170,10 +145,7 @@ mod tests {
         let headers = forwarded("6.6.6.6, 1.2.3.4, 10.0.0.2");
         assert_eq!(client(peer, &headers, &[]), peer);
         let trusted = [peer, "10.0.0.2".parse().unwrap()];
-        assert_eq!(
-            client(peer, &headers, &trusted),
-            "1.2.3.4".parse::<IpAddr>().unwrap()
-        );
+        assert_eq!(client(peer, &headers, &trusted), "1.2.3.4".parse::<IpAddr>().unwrap());
     }
 
     #[test]

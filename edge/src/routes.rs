@@ -33,16 +33,15 @@ pub(crate) enum Own {
 #[derive(Debug)]
 pub(crate) enum Found<'t, 'p> {
     /// A route with the parameters of its path, still percent-encoded.
-    Route {
-        target: Target,
-        path: &'static str,
-        params: Vec<(&'t str, &'p str)>,
-    },
+    Route { target: Target, path: &'static str, params: Vec<(&'t str, &'p str)> },
     /// The path is known, the method is not; the methods that are.
     Method(&'t str),
     /// The path is unknown.
     Nothing,
 }
+
+/// What answers the methods of one path.
+type Targets = Vec<(Method, Target)>;
 
 /// All routes.
 #[derive(Debug)]
@@ -53,7 +52,7 @@ pub(crate) struct Table {
 #[derive(Debug)]
 struct Entry {
     path: &'static str,
-    targets: Vec<(Method, Target)>,
+    targets: Targets,
     /// As in the header `Allow`.
     allow: String,
 }
@@ -69,40 +68,23 @@ impl Table {
     /// # Errors
     /// When two routes clash, which the build of the contract refuses already.
     pub(crate) fn new() -> Result<Self, Error> {
-        let mut by_path: BTreeMap<&'static str, Vec<(Method, Target)>> = BTreeMap::new();
+        let mut by_path: BTreeMap<&'static str, Targets> = BTreeMap::new();
         for route in ROUTES {
-            by_path
-                .entry(route.path)
-                .or_default()
-                .push((method(route.method), Target::Rpc(route)));
+            by_path.entry(route.path).or_default().push((method(route.method), Target::Rpc(route)));
         }
         for (path, own) in OWN {
-            by_path
-                .entry(path)
-                .or_default()
-                .push((Method::GET, Target::Own(own)));
+            by_path.entry(path).or_default().push((Method::GET, Target::Own(own)));
         }
         // The same path may be spelled with other names of parameters; the router knows them as one.
-        let mut merged: BTreeMap<String, (&'static str, Vec<(Method, Target)>)> = BTreeMap::new();
+        let mut merged: BTreeMap<String, (&'static str, Targets)> = BTreeMap::new();
         for (path, targets) in by_path {
-            merged
-                .entry(shape(path))
-                .or_insert_with(|| (path, Vec::new()))
-                .1
-                .extend(targets);
+            merged.entry(shape(path)).or_insert_with(|| (path, Vec::new())).1.extend(targets);
         }
         let mut router = matchit::Router::new();
         for (path, targets) in merged.into_values() {
             let allow = allow(&targets);
-            let entry = Entry {
-                path,
-                targets,
-                allow,
-            };
-            router.insert(path, entry).map_err(|source| Error::Route {
-                path: path.to_owned(),
-                source,
-            })?;
+            let entry = Entry { path, targets, allow };
+            router.insert(path, entry).map_err(|source| Error::Route { path: path.to_owned(), source })?;
         }
         Ok(Self { router })
     }
@@ -113,11 +95,7 @@ impl Table {
             return Found::Nothing;
         };
         let entry = matched.value;
-        let wanted = if method == Method::HEAD {
-            &Method::GET
-        } else {
-            method
-        };
+        let wanted = if method == Method::HEAD { &Method::GET } else { method };
         let target = entry.targets.iter().find(|(own, _)| own == wanted);
         let Some((_, target)) = target else {
             return Found::Method(&entry.allow);
@@ -127,23 +105,16 @@ impl Table {
         }
         let params = match target {
             // By position: the names of another spelling of the path would be wrong ones.
-            Target::Rpc(route) => route
-                .path_params
-                .iter()
-                .copied()
-                .zip(matched.params.iter().map(|(_, value)| value))
-                .collect(),
+            Target::Rpc(route) => {
+                route.path_params.iter().copied().zip(matched.params.iter().map(|(_, value)| value)).collect()
+            }
             Target::Own(_) => Vec::new(),
         };
         let path = match target {
             Target::Rpc(route) => route.path,
             Target::Own(_) => entry.path,
         };
-        Found::Route {
-            target: *target,
-            path,
-            params,
-        }
+        Found::Route { target: *target, path, params }
     }
 }
 
@@ -192,10 +163,9 @@ mod tests {
     fn params(method: Method, path: &str) -> Vec<(String, String)> {
         let table = Table::new().unwrap();
         match table.find(&method, path) {
-            Found::Route { params, .. } => params
-                .into_iter()
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .collect(),
+            Found::Route { params, .. } => {
+                params.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+            }
             other => panic!("{path}: {other:?}"),
         }
     }
@@ -206,10 +176,7 @@ mod tests {
         for route in ROUTES {
             let path = shape(route.path).replace("{}", "x1");
             match table.find(&method(route.method), &path) {
-                Found::Route {
-                    target: Target::Rpc(found),
-                    ..
-                } => assert_eq!(found.rpc, route.rpc),
+                Found::Route { target: Target::Rpc(found), .. } => assert_eq!(found.rpc, route.rpc),
                 other => panic!("{}: {other:?}", route.path),
             }
         }

@@ -24,16 +24,8 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    pub(super) fn new(
-        claims: Option<Arc<Claims>>,
-        is_seller: bool,
-        cart_token: Option<String>,
-    ) -> Self {
-        Self {
-            claims,
-            is_seller,
-            cart_token,
-        }
+    pub(super) fn new(claims: Option<Arc<Claims>>, is_seller: bool, cart_token: Option<String>) -> Self {
+        Self { claims, is_seller, cart_token }
     }
 
     /// What the caller's requests are counted by: the user, else the address.
@@ -95,10 +87,7 @@ pub(super) fn bearer(head: &Head) -> Result<Option<&str>, Problem> {
         .map(|(_, token)| token.trim());
     match token {
         Some(token) if !token.is_empty() && values.next().is_none() => Ok(Some(token)),
-        _ => Err(super::refused(
-            "token_invalid",
-            "Authorization must be `Bearer` and one access token.",
-        )),
+        _ => Err(super::refused("token_invalid", "Authorization must be `Bearer` and one access token.")),
     }
 }
 
@@ -114,8 +103,6 @@ fn language(head: &Head) -> Option<&str> {
     let first = head.text(header::ACCEPT_LANGUAGE)?.split([',', ';']).next()?.trim();
     let is_tag = !first.is_empty()
         && first.len() <= LANGUAGE_BYTES_MAX
-        && first
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        && first.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     is_tag.then_some(first)
 }

@@ -10,9 +10,7 @@ use crate::request::Head;
 /// 415 when a body comes in another form than the route takes.
 pub(crate) fn check(head: &Head, route: &Route) -> Result<(), Problem> {
     let has_body = head.headers.contains_key(header::TRANSFER_ENCODING)
-        || head
-            .text(header::CONTENT_LENGTH)
-            .is_some_and(|length| length.trim() != "0");
+        || head.text(header::CONTENT_LENGTH).is_some_and(|length| length.trim() != "0");
     if !has_body {
         return Ok(());
     }
@@ -20,20 +18,15 @@ pub(crate) fn check(head: &Head, route: &Route) -> Result<(), Problem> {
     let media = sent.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let (is_taken, accepted) = match (route.body, route.kind) {
         (Body::None, _) => (true, ""),
-        (Body::Json, _) => (
-            media == "application/json" || media == "application/merge-patch+json",
-            "application/json",
-        ),
+        (Body::Json, _) => {
+            (media == "application/json" || media == "application/merge-patch+json", "application/json")
+        }
         (Body::Bytes, Kind::Csv) => (media == "text/csv", "text/csv"),
         (Body::Bytes | Body::Stream, _) => (true, ""),
     };
     if is_taken {
         return Ok(());
     }
-    Err(Problem::new(
-        415,
-        "unsupported_media_type",
-        format!("The body must be {accepted} here."),
-    )
-    .with(header::ACCEPT, accepted))
+    Err(Problem::new(415, "unsupported_media_type", format!("The body must be {accepted} here."))
+        .with(header::ACCEPT, accepted))
 }

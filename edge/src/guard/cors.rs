@@ -28,9 +28,7 @@ pub(crate) fn mark(reply: &mut Reply, head: &Head, cors: &Cors) {
     }
     let allows_all = cors.origins.iter().any(|allowed| allowed == "*");
     if !allows_all {
-        reply
-            .headers
-            .append(header::VARY, HeaderValue::from_static("origin"));
+        reply.headers.append(header::VARY, HeaderValue::from_static("origin"));
     }
     let Some(origin) = head.text(header::ORIGIN) else {
         return;

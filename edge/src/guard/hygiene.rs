@@ -13,13 +13,8 @@ use crate::reply::{Problem, Reply};
 const IDENTITY_PREFIX: &str = "x-vitrina-";
 
 /// Headers that describe one hop (RFC 9110, 7.6.1). They say nothing about the request itself.
-const HOP_BY_HOP: [HeaderName; 5] = [
-    header::CONNECTION,
-    header::TE,
-    header::TRAILER,
-    header::UPGRADE,
-    header::PROXY_AUTHORIZATION,
-];
+const HOP_BY_HOP: [HeaderName; 5] =
+    [header::CONNECTION, header::TE, header::TRAILER, header::UPGRADE, header::PROXY_AUTHORIZATION];
 
 /// Checks size and framing of a header as it came.
 ///
@@ -30,18 +25,17 @@ pub(crate) fn check(raw: &[u8], target_bytes: usize, limits: &Limits) -> Result<
         return Err(Problem::new(414, "target_too_long", "The target of the request is too long.").closing());
     }
     if raw.len() > limits.header_bytes_max {
-        return Err(Problem::new(431, "header_too_large", "The header of the request is too large.").closing());
+        return Err(
+            Problem::new(431, "header_too_large", "The header of the request is too large.").closing()
+        );
     }
     framing(raw).map_err(|what| Problem::new(400, "bad_framing", what).closing())
 }
 
 /// Drops what a client may not say: who the caller is, and what concerned the hop only.
 pub(crate) fn clean(headers: &mut HeaderMap) {
-    let forged: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| name.as_str().starts_with(IDENTITY_PREFIX))
-        .cloned()
-        .collect();
+    let forged: Vec<HeaderName> =
+        headers.keys().filter(|name| name.as_str().starts_with(IDENTITY_PREFIX)).cloned().collect();
     for name in forged.iter().chain(&HOP_BY_HOP) {
         headers.remove(name);
     }
@@ -60,9 +54,7 @@ pub(crate) fn secure(reply: &mut Reply) {
     reply
         .headers
         .entry(header::CONTENT_SECURITY_POLICY)
-        .or_insert(HeaderValue::from_static(
-            "default-src 'none'; frame-ancestors 'none'",
-        ));
+        .or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
 }
 
 fn framing(raw: &[u8]) -> Result<(), &'static str> {

@@ -41,11 +41,7 @@ pub(crate) struct Keys {
 
 impl Keys {
     pub(crate) fn new(users: UsersClient<Transport>) -> Self {
-        Self {
-            users,
-            known: RwLock::default(),
-            fetched: Mutex::new(None),
-        }
+        Self { users, known: RwLock::default(), fetched: Mutex::new(None) }
     }
 
     /// The key of that id; `None` when the users service knows of none.
@@ -80,11 +76,7 @@ impl Keys {
     }
 
     fn known(&self, id: &str) -> Option<VerifyingKey> {
-        self.known
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(id)
-            .copied()
+        self.known.read().unwrap_or_else(PoisonError::into_inner).get(id).copied()
     }
 
     async fn fetch(&self) -> Result<(), Status> {

@@ -137,12 +137,7 @@ impl Guard {
     async fn verify(&self, token: &str) -> Result<Claims, Problem> {
         let invalid = || refused("token_invalid", "The access token is not valid.");
         let unverified = token::parse(token).ok_or_else(invalid)?;
-        let key = self
-            .keys
-            .get(&unverified.key_id)
-            .await
-            .map_err(unreachable)?
-            .ok_or_else(invalid)?;
+        let key = self.keys.get(&unverified.key_id).await.map_err(unreachable)?.ok_or_else(invalid)?;
         let claims = unverified.verify(&key).ok_or_else(invalid)?;
         // A session that ended before this edge started is in no list of ours.
         if claims.issued_at_s <= self.started_s
@@ -168,18 +163,11 @@ impl Guard {
             self.sellers.insert(token.to_owned(), ());
             return Ok(());
         }
-        Err(Problem::new(
-            403,
-            "seller_required",
-            "Only a user with a seller profile may do this.",
-        ))
+        Err(Problem::new(403, "seller_required", "Only a user with a seller profile may do this."))
     }
 
     async fn session(&self, claims: &Claims) -> Result<SessionState, Problem> {
-        let request = GetSessionRequest {
-            user_id: claims.user.clone(),
-            session_id: claims.session.clone(),
-        };
+        let request = GetSessionRequest { user_id: claims.user.clone(), session_id: claims.session.clone() };
         let mut users = self.users.clone();
         tokio::time::timeout(SESSION_TIMEOUT, users.get_session(request))
             .await
@@ -194,10 +182,7 @@ impl Guard {
 }
 
 fn now_s() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map(|since| since.as_secs())
-        .unwrap_or_default()
+    SystemTime::now().duration_since(UNIX_EPOCH).map(|since| since.as_secs()).unwrap_or_default()
 }
 
 fn missing() -> Problem {
@@ -206,18 +191,10 @@ fn missing() -> Problem {
 }
 
 fn refused(code: &'static str, detail: &'static str) -> Problem {
-    Problem::new(401, code, detail).with(
-        http::header::WWW_AUTHENTICATE,
-        "Bearer error=\"invalid_token\"",
-    )
+    Problem::new(401, code, detail).with(http::header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
 }
 
 fn unreachable(fault: Status) -> Problem {
     tracing::debug!(code = ?fault.code(), "the users service could not be asked");
-    Problem::new(
-        503,
-        "unavailable",
-        "Your access token cannot be checked now.",
-    )
-    .retry_after(1)
+    Problem::new(503, "unavailable", "Your access token cannot be checked now.").retry_after(1)
 }

@@ -55,18 +55,10 @@ pub(crate) fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
         return Ok(None);
     }
     if values.next().is_some() || text.contains(',') {
-        return Err(Problem::new(
-            400,
-            "if_match_invalid",
-            "If-Match may name one entity tag here.",
-        ));
+        return Err(Problem::new(400, "if_match_invalid", "If-Match may name one entity tag here."));
     }
     version(text).map(Some).ok_or_else(|| {
-        Problem::new(
-            412,
-            "precondition_failed",
-            "If-Match names no version that this could have.",
-        )
+        Problem::new(412, "precondition_failed", "If-Match names no version that this could have.")
     })
 }
 
@@ -86,10 +78,7 @@ mod tests {
     use http::HeaderValue;
 
     fn headers(name: &'static str, value: &str) -> HeaderMap {
-        HeaderMap::from_iter([(
-            http::HeaderName::from_static(name),
-            HeaderValue::from_str(value).unwrap(),
-        )])
+        HeaderMap::from_iter([(http::HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())])
     }
 
     #[test]

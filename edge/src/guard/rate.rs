@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use ahash::RandomState;
+use http::HeaderName;
 use quick_cache::sync::Cache;
 
 use crate::config::Rate;
@@ -38,11 +39,7 @@ pub(crate) struct Allowance {
 
 impl Buckets {
     pub(crate) fn new() -> Self {
-        Self {
-            full_at_us: Cache::new(CALLERS_MAX),
-            hasher: RandomState::new(),
-            started: Instant::now(),
-        }
+        Self { full_at_us: Cache::new(CALLERS_MAX), hasher: RandomState::new(), started: Instant::now() }
     }
 
     /// Takes one token of the caller; `None` when the class has no limit.
@@ -51,13 +48,7 @@ impl Buckets {
         self.take_at(class, rate, caller, now_us)
     }
 
-    fn take_at(
-        &self,
-        class: &'static str,
-        rate: Rate,
-        caller: &str,
-        now_us: u64,
-    ) -> Option<Allowance> {
+    fn take_at(&self, class: &'static str, rate: Rate, caller: &str, now_us: u64) -> Option<Allowance> {
         if rate.per_s == 0 {
             return None;
         }
@@ -102,27 +93,24 @@ impl Allowance {
             return Ok(());
         }
         let detail = "You call more often than is allowed; see the RateLimit headers.";
-        Err(Problem::new(429, "too_many_requests", detail).retry_after(1))
+        let problem = Problem::new(429, "too_many_requests", detail).retry_after(1);
+        Err(self.headers().into_iter().fold(problem, |problem, (name, value)| problem.with(name, value)))
     }
 
-    /// Adds the RateLimit headers (draft-ietf-httpapi-ratelimit-headers-10).
+    /// Adds the RateLimit headers.
     pub(crate) fn mark(&self, reply: &mut Reply) {
-        let Self {
-            class,
-            burst,
-            window_s,
-            remaining,
-            reset_s,
-            ..
-        } = self;
-        reply.set(
-            http::HeaderName::from_static("ratelimit-policy"),
-            format!("\"{class}\";q={burst};w={window_s}"),
-        );
-        reply.set(
-            http::HeaderName::from_static("ratelimit"),
-            format!("\"{class}\";r={remaining};t={reset_s}"),
-        );
+        for (name, value) in self.headers() {
+            reply.set(name, value);
+        }
+    }
+
+    /// As in draft-ietf-httpapi-ratelimit-headers-10.
+    fn headers(&self) -> [(HeaderName, String); 2] {
+        let Self { class, burst, window_s, remaining, reset_s, .. } = self;
+        [
+            (HeaderName::from_static("ratelimit-policy"), format!("\"{class}\";q={burst};w={window_s}")),
+            (HeaderName::from_static("ratelimit"), format!("\"{class}\";r={remaining};t={reset_s}")),
+        ]
     }
 }
 
@@ -130,16 +118,10 @@ impl Allowance {
 mod tests {
     use super::*;
 
-    const RATE: Rate = Rate {
-        per_s: 10,
-        burst: 3,
-    };
+    const RATE: Rate = Rate { per_s: 10, burst: 3 };
 
     fn allowed(buckets: &Buckets, caller: &str, now_us: u64) -> bool {
-        buckets
-            .take_at("read", RATE, caller, now_us)
-            .unwrap()
-            .is_allowed
+        buckets.take_at("read", RATE, caller, now_us).unwrap().is_allowed
     }
 
     #[test]

@@ -44,10 +44,7 @@ impl Revoked {
     /// Ends all sessions of a user whose tokens were issued at that time or before.
     pub(crate) fn end_user(&self, user: &str, ended_at_s: u64) {
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
-        let entry = inner
-            .users
-            .entry(user.to_owned())
-            .or_insert((ended_at_s, Instant::now()));
+        let entry = inner.users.entry(user.to_owned()).or_insert((ended_at_s, Instant::now()));
         *entry = (entry.0.max(ended_at_s), Instant::now());
         inner.sweep();
     }
@@ -56,10 +53,7 @@ impl Revoked {
     pub(crate) fn is_ended(&self, claims: &Claims) -> bool {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
         inner.sessions.contains_key(&claims.session)
-            || inner
-                .users
-                .get(&claims.user)
-                .is_some_and(|(ended_at_s, _)| claims.issued_at_s <= *ended_at_s)
+            || inner.users.get(&claims.user).is_some_and(|(ended_at_s, _)| claims.issued_at_s <= *ended_at_s)
     }
 }
 

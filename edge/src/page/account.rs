@@ -28,7 +28,7 @@ pub(super) async fn page(pages: &Pages) -> Result<AccountPage, Status> {
 async fn user(pages: &Pages) -> Result<User, Status> {
     let scope = &pages.scope;
     let reply = scope
-        .read("vitrina.users.v1.Users/GetMe", || {
+        .repeat("vitrina.users.v1.Users/GetMe", || {
             let mut client = pages.clients.users.clone();
             let request = scope.request(GetMeRequest {});
             async move { client.get_me(request).await }
@@ -41,7 +41,7 @@ async fn user(pages: &Pages) -> Result<User, Status> {
 async fn seller(pages: &Pages) -> Result<Option<Seller>, Status> {
     let scope = pages.optional();
     let reply = scope
-        .read("vitrina.users.v1.Users/GetMySeller", || {
+        .repeat("vitrina.users.v1.Users/GetMySeller", || {
             let mut client = pages.clients.users.clone();
             let request = scope.request(GetMySellerRequest {});
             async move { client.get_my_seller(request).await }
@@ -57,12 +57,9 @@ async fn seller(pages: &Pages) -> Result<Option<Seller>, Status> {
 async fn unread(pages: &Pages) -> Result<u32, Status> {
     let scope = pages.optional();
     let reply = scope
-        .read("vitrina.notifications.v1.Notifications/ListNotifications", || {
+        .repeat("vitrina.notifications.v1.Notifications/ListNotifications", || {
             let mut client = pages.clients.notifications.clone();
-            let request = scope.request(ListNotificationsRequest {
-                limit: Some(1),
-                cursor: None,
-            });
+            let request = scope.request(ListNotificationsRequest { limit: Some(1), cursor: None });
             async move { client.list_notifications(request).await }
         })
         .await?;
@@ -72,12 +69,10 @@ async fn unread(pages: &Pages) -> Result<u32, Status> {
 async fn open_orders(pages: &Pages) -> Result<Vec<Order>, Status> {
     let scope = pages.optional();
     let reply = scope
-        .read("vitrina.orders.v1.Orders/ListOrders", || {
+        .repeat("vitrina.orders.v1.Orders/ListOrders", || {
             let mut client = pages.clients.orders.clone();
-            let request = scope.request(ListOrdersRequest {
-                limit: Some(ORDERS_SHOWN),
-                ..ListOrdersRequest::default()
-            });
+            let request = scope
+                .request(ListOrdersRequest { limit: Some(ORDERS_SHOWN), ..ListOrdersRequest::default() });
             async move { client.list_orders(request).await }
         })
         .await?;

@@ -25,11 +25,8 @@ impl Pages {
         sellers: BTreeSet<String>,
         missing: &mut Missing,
     ) -> Joined {
-        let (products, sellers, images) = tokio::join!(
-            self.products(products.clone()),
-            self.sellers(sellers),
-            self.images(products),
-        );
+        let (products, sellers, images) =
+            tokio::join!(self.products(products.clone()), self.sellers(sellers), self.images(products),);
         Joined {
             products: missing.optional("prices", products),
             sellers: missing.optional("sellers", sellers),
@@ -39,9 +36,7 @@ impl Pages {
 
     /// Cards of found items.
     pub(super) async fn cards(&self, items: Vec<SearchItem>, missing: &mut Missing) -> Vec<Card> {
-        let joined = self
-            .join(products_of(&items), sellers_of(&items), missing)
-            .await;
+        let joined = self.join(products_of(&items), sellers_of(&items), missing).await;
         items.into_iter().map(|item| joined.found(item)).collect()
     }
 }
@@ -53,8 +48,7 @@ impl Joined {
         Card {
             title: item.title,
             price: product.map_or(item.price, |product| product.price.clone()),
-            effective_price: product
-                .map_or(item.effective_price, |product| product.effective_price.clone()),
+            effective_price: product.map_or(item.effective_price, |product| product.effective_price.clone()),
             available: product.map_or(item.available, available),
             image: self.image(&item.product_id),
             seller: self.seller(&item.seller_id),
@@ -92,20 +86,12 @@ impl Joined {
 
 /// A seller as shown on a card.
 pub(super) fn card_seller(seller: &Seller) -> CardSeller {
-    CardSeller {
-        id: seller.id.clone(),
-        display_name: seller.display_name.clone(),
-        score: seller.score.clone(),
-    }
+    CardSeller { id: seller.id.clone(), display_name: seller.display_name.clone(), score: seller.score }
 }
 
 /// The reviews as a page shows them.
 pub(super) fn summary(list: vitrina_proto::orders::v1::ReviewList) -> ReviewSummary {
-    ReviewSummary {
-        mean: list.mean,
-        count: list.count,
-        items: list.items,
-    }
+    ReviewSummary { mean: list.mean, count: list.count, items: list.items }
 }
 
 pub(super) fn products_of(items: &[SearchItem]) -> BTreeSet<String> {

@@ -34,11 +34,9 @@ async fn figures(pages: &Pages) -> Result<SellerFigures, Status> {
     let scope = pages.optional();
     let seller_id = pages.user()?;
     let reply = scope
-        .read("vitrina.publications.v1.Publications/GetSellerFigures", || {
+        .repeat("vitrina.publications.v1.Publications/GetSellerFigures", || {
             let mut client = pages.clients.publications.clone();
-            let request = scope.request(GetSellerFiguresRequest {
-                seller_id: seller_id.clone(),
-            });
+            let request = scope.request(GetSellerFiguresRequest { seller_id: seller_id.clone() });
             async move { client.get_seller_figures(request).await }
         })
         .await?;
@@ -49,12 +47,10 @@ async fn low_stock(pages: &Pages) -> Result<Vec<Product>, Status> {
     let scope = pages.optional();
     let seller_id = pages.user()?;
     let reply = scope
-        .read("vitrina.products.v1.Products/ListLowStock", || {
+        .repeat("vitrina.products.v1.Products/ListLowStock", || {
             let mut client = pages.clients.products.clone();
-            let request = scope.request(ListLowStockRequest {
-                seller_id: seller_id.clone(),
-                available_max: None,
-            });
+            let request =
+                scope.request(ListLowStockRequest { seller_id: seller_id.clone(), available_max: None });
             async move { client.list_low_stock(request).await }
         })
         .await?;

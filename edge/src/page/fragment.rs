@@ -6,9 +6,7 @@ use tonic::Status;
 use vitrina_proto::images::v1::{BatchListImagesRequest, Image};
 use vitrina_proto::orders::v1::{ListReviewsRequest, ReviewList};
 use vitrina_proto::products::v1::{BatchGetProductsRequest, Product};
-use vitrina_proto::publications::v1::{
-    BatchGetPublicationsRequest, Publication, SearchReply, SearchRequest,
-};
+use vitrina_proto::publications::v1::{BatchGetPublicationsRequest, Publication, SearchReply, SearchRequest};
 use vitrina_proto::users::v1::{BatchGetSellersRequest, GetSellerRequest, Seller};
 
 use super::Pages;
@@ -37,19 +35,14 @@ impl Pages {
     }
 
     /// Products by id, whoever owns them.
-    pub(super) async fn products(
-        &self,
-        ids: BTreeSet<String>,
-    ) -> Result<BTreeMap<String, Product>, Status> {
+    pub(super) async fn products(&self, ids: BTreeSet<String>) -> Result<BTreeMap<String, Product>, Status> {
         if ids.is_empty() {
             return Ok(BTreeMap::new());
         }
         let scope = self.optional();
-        let request = BatchGetProductsRequest {
-            ids: ids.into_iter().collect(),
-        };
+        let request = BatchGetProductsRequest { ids: ids.into_iter().collect() };
         let list = scope
-            .read("vitrina.products.v1.Products/BatchGetProducts", || {
+            .repeat("vitrina.products.v1.Products/BatchGetProducts", || {
                 let mut client = self.clients.products.clone();
                 let request = scope.request(request.clone());
                 async move { client.batch_get_products(request).await }
@@ -60,19 +53,14 @@ impl Pages {
     }
 
     /// Sellers by id.
-    pub(super) async fn sellers(
-        &self,
-        ids: BTreeSet<String>,
-    ) -> Result<BTreeMap<String, Seller>, Status> {
+    pub(super) async fn sellers(&self, ids: BTreeSet<String>) -> Result<BTreeMap<String, Seller>, Status> {
         if ids.is_empty() {
             return Ok(BTreeMap::new());
         }
         let scope = self.optional();
-        let request = BatchGetSellersRequest {
-            ids: ids.into_iter().collect(),
-        };
+        let request = BatchGetSellersRequest { ids: ids.into_iter().collect() };
         let list = scope
-            .read("vitrina.users.v1.Users/BatchGetSellers", || {
+            .repeat("vitrina.users.v1.Users/BatchGetSellers", || {
                 let mut client = self.clients.users.clone();
                 let request = scope.request(request.clone());
                 async move { client.batch_get_sellers(request).await }
@@ -91,21 +79,16 @@ impl Pages {
             return Ok(BTreeMap::new());
         }
         let scope = self.optional();
-        let request = BatchListImagesRequest {
-            owner_ids: owners.into_iter().collect(),
-        };
+        let request = BatchListImagesRequest { owner_ids: owners.into_iter().collect() };
         let list = scope
-            .read("vitrina.images.v1.Images/BatchListImages", || {
+            .repeat("vitrina.images.v1.Images/BatchListImages", || {
                 let mut client = self.clients.images.clone();
                 let request = scope.request(request.clone());
                 async move { client.batch_list_images(request).await }
             })
             .await?;
         let items = list.into_inner().items;
-        Ok(items
-            .into_iter()
-            .map(|item| (item.owner_id, item.images))
-            .collect())
+        Ok(items.into_iter().map(|item| (item.owner_id, item.images)).collect())
     }
 
     /// Publications by id.
@@ -117,11 +100,9 @@ impl Pages {
             return Ok(BTreeMap::new());
         }
         let scope = &self.scope;
-        let request = BatchGetPublicationsRequest {
-            ids: ids.into_iter().collect(),
-        };
+        let request = BatchGetPublicationsRequest { ids: ids.into_iter().collect() };
         let list = scope
-            .read("vitrina.publications.v1.Publications/BatchGetPublications", || {
+            .repeat("vitrina.publications.v1.Publications/BatchGetPublications", || {
                 let mut client = self.clients.publications.clone();
                 let request = scope.request(request.clone());
                 async move { client.batch_get_publications(request).await }
@@ -132,13 +113,9 @@ impl Pages {
     }
 
     /// A search.
-    pub(super) async fn search(
-        &self,
-        scope: &Scope,
-        request: SearchRequest,
-    ) -> Result<SearchReply, Status> {
+    pub(super) async fn search(&self, scope: &Scope, request: SearchRequest) -> Result<SearchReply, Status> {
         let reply = scope
-            .read("vitrina.publications.v1.Publications/Search", || {
+            .repeat("vitrina.publications.v1.Publications/Search", || {
                 let mut client = self.clients.publications.clone();
                 let request = scope.request(request.clone());
                 async move { client.search(request).await }
@@ -150,7 +127,7 @@ impl Pages {
     /// One seller.
     pub(super) async fn seller(&self, scope: &Scope, id: &str) -> Result<Seller, Status> {
         let reply = scope
-            .read("vitrina.users.v1.Users/GetSeller", || {
+            .repeat("vitrina.users.v1.Users/GetSeller", || {
                 let mut client = self.clients.users.clone();
                 let request = scope.request(GetSellerRequest { id: id.to_owned() });
                 async move { client.get_seller(request).await }
@@ -163,7 +140,7 @@ impl Pages {
     pub(super) async fn reviews(&self, seller_id: &str) -> Result<ReviewList, Status> {
         let scope = self.optional();
         let reply = scope
-            .read("vitrina.orders.v1.Orders/ListReviews", || {
+            .repeat("vitrina.orders.v1.Orders/ListReviews", || {
                 let mut client = self.clients.orders.clone();
                 let request = scope.request(ListReviewsRequest {
                     seller_id: seller_id.to_owned(),

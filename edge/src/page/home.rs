@@ -10,11 +10,9 @@ use super::{Missing, Pages};
 pub(super) async fn page(pages: &Pages, request: HomePageRequest) -> Result<HomePage, Status> {
     let scope = &pages.scope;
     let lists = scope
-        .read("vitrina.publications.v1.Publications/ListHome", || {
+        .repeat("vitrina.publications.v1.Publications/ListHome", || {
             let mut client = pages.clients.publications.clone();
-            let request = scope.request(ListHomeRequest {
-                limit: request.limit,
-            });
+            let request = scope.request(ListHomeRequest { limit: request.limit });
             async move { client.list_home(request).await }
         })
         .await?
@@ -26,9 +24,8 @@ pub(super) async fn page(pages: &Pages, request: HomePageRequest) -> Result<Home
     let products = all.iter().flat_map(|items| products_of(items)).collect();
     let sellers = all.iter().flat_map(|items| sellers_of(items)).collect();
     let joined = pages.join(products, sellers, &mut missing).await;
-    let cards = |items: Vec<SearchItem>| -> Vec<Card> {
-        items.into_iter().map(|item| joined.found(item)).collect()
-    };
+    let cards =
+        |items: Vec<SearchItem>| -> Vec<Card> { items.into_iter().map(|item| joined.found(item)).collect() };
     Ok(HomePage {
         newest: cards(lists.newest),
         on_offer: cards(lists.on_offer),

@@ -24,10 +24,9 @@ use vitrina_proto::routes::Service;
 use vitrina_proto::storefront::v1::storefront_client::StorefrontClient;
 use vitrina_proto::storefront::v1::storefront_server::{Storefront, StorefrontServer};
 use vitrina_proto::storefront::v1::{
-    AccountPage, AccountPageRequest, CartPage, CartPageRequest, HomePage, HomePageRequest,
-    OrderPage, OrderPageRequest, PublicationPage, PublicationPageRequest, SearchPage,
-    SellerDashboard, SellerDashboardRequest, SellerPage, SellerPageRequest, WishlistPage,
-    WishlistPageRequest,
+    AccountPage, AccountPageRequest, CartPage, CartPageRequest, HomePage, HomePageRequest, OrderPage,
+    OrderPageRequest, PublicationPage, PublicationPageRequest, SearchPage, SellerDashboard,
+    SellerDashboardRequest, SellerPage, SellerPageRequest, WishlistPage, WishlistPageRequest,
 };
 
 use crate::answer::DEGRADED;
@@ -61,14 +60,10 @@ pub(crate) fn needs(rpc: &str) -> &'static [Service] {
 /// The pages are called as a tower service like any other, so that the contract's glue treats them alike; the request's
 /// frame goes along in the service itself.
 pub(crate) fn with_pages(clients: &Clients<Transport>, scope: &Scope) -> Clients<Transport> {
-    let pages = Pages {
-        clients: clients.clone(),
-        scope: scope.clone(),
-    };
+    let pages = Pages { clients: clients.clone(), scope: scope.clone() };
     let service = InProcess::new(StorefrontServer::new(pages));
     let mut clients = clients.clone();
-    clients.storefront =
-        StorefrontClient::new(Transport::own(Service::Storefront.name(), service));
+    clients.storefront = StorefrontClient::new(Transport::own(Service::Storefront.name(), service));
     clients
 }
 
@@ -93,27 +88,19 @@ fn answer<P>(page: P, degraded: impl Fn(&P) -> &[String]) -> Response<P> {
     let is_whole = degraded(&page).is_empty();
     let mut answer = Response::new(page);
     if !is_whole {
-        answer
-            .metadata_mut()
-            .insert(DEGRADED, MetadataValue::from_static("true"));
+        answer.metadata_mut().insert(DEGRADED, MetadataValue::from_static("true"));
     }
     answer
 }
 
 #[async_trait]
 impl Storefront for Pages {
-    async fn get_home_page(
-        &self,
-        request: Request<HomePageRequest>,
-    ) -> Result<Response<HomePage>, Status> {
+    async fn get_home_page(&self, request: Request<HomePageRequest>) -> Result<Response<HomePage>, Status> {
         let page = home::page(self, request.into_inner()).await?;
         Ok(answer(page, |page| &page.degraded))
     }
 
-    async fn get_search_page(
-        &self,
-        request: Request<SearchRequest>,
-    ) -> Result<Response<SearchPage>, Status> {
+    async fn get_search_page(&self, request: Request<SearchRequest>) -> Result<Response<SearchPage>, Status> {
         let page = search::page(self, request.into_inner()).await?;
         Ok(answer(page, |page| &page.degraded))
     }
@@ -142,17 +129,11 @@ impl Storefront for Pages {
         Ok(answer(page, |page| &page.degraded))
     }
 
-    async fn get_cart_page(
-        &self,
-        _: Request<CartPageRequest>,
-    ) -> Result<Response<CartPage>, Status> {
+    async fn get_cart_page(&self, _: Request<CartPageRequest>) -> Result<Response<CartPage>, Status> {
         Err(not_configured(Service::Orders.name()))
     }
 
-    async fn get_order_page(
-        &self,
-        _: Request<OrderPageRequest>,
-    ) -> Result<Response<OrderPage>, Status> {
+    async fn get_order_page(&self, _: Request<OrderPageRequest>) -> Result<Response<OrderPage>, Status> {
         Err(not_configured(Service::Orders.name()))
     }
 

@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 
 use tonic::Status;
 use vitrina_proto::publications::v1::{
-    GetPublicationRequest, ListQuestionsRequest, ListRelatedRequest, Publication, QuestionList,
-    SearchItem,
+    GetPublicationRequest, ListQuestionsRequest, ListRelatedRequest, Publication, QuestionList, SearchItem,
 };
 use vitrina_proto::storefront::v1::{Card, PublicationPage, PublicationPageRequest};
 
@@ -19,10 +18,7 @@ const QUESTIONS_SHOWN: u32 = 10;
 /// Related publications shown.
 const RELATED_SHOWN: u32 = 8;
 
-pub(super) async fn page(
-    pages: &Pages,
-    request: PublicationPageRequest,
-) -> Result<PublicationPage, Status> {
+pub(super) async fn page(pages: &Pages, request: PublicationPageRequest) -> Result<PublicationPage, Status> {
     let publication = publication(pages, &request.id).await?;
     let product_id = publication.product_id.clone();
     let only = |id: &String| BTreeSet::from([id.clone()]);
@@ -37,11 +33,12 @@ pub(super) async fn page(
     );
 
     let mut missing = Missing::default();
-    let product = missing.optional("product", products.and_then(|mut products| {
-        products
-            .remove(&product_id)
-            .ok_or_else(|| Status::not_found("the product is gone"))
-    }));
+    let product = missing.optional(
+        "product",
+        products.and_then(|mut products| {
+            products.remove(&product_id).ok_or_else(|| Status::not_found("the product is gone"))
+        }),
+    );
     let images = missing
         .optional("images", images)
         .and_then(|mut images| images.remove(&product_id))
@@ -70,7 +67,7 @@ pub(super) async fn page(
 async fn publication(pages: &Pages, id: &str) -> Result<Publication, Status> {
     let scope = &pages.scope;
     let reply = scope
-        .read("vitrina.publications.v1.Publications/GetPublication", || {
+        .repeat("vitrina.publications.v1.Publications/GetPublication", || {
             let mut client = pages.clients.publications.clone();
             let request = scope.request(GetPublicationRequest { id: id.to_owned() });
             async move { client.get_publication(request).await }
@@ -82,7 +79,7 @@ async fn publication(pages: &Pages, id: &str) -> Result<Publication, Status> {
 async fn questions(pages: &Pages, publication_id: &str) -> Result<QuestionList, Status> {
     let scope = pages.optional();
     let reply = scope
-        .read("vitrina.publications.v1.Publications/ListQuestions", || {
+        .repeat("vitrina.publications.v1.Publications/ListQuestions", || {
             let mut client = pages.clients.publications.clone();
             let request = scope.request(ListQuestionsRequest {
                 publication_id: publication_id.to_owned(),
@@ -106,12 +103,9 @@ async fn related_cards(pages: &Pages, id: &str) -> Result<(Vec<Card>, Missing), 
 async fn related(pages: &Pages, id: &str) -> Result<Vec<SearchItem>, Status> {
     let scope = pages.optional();
     let reply = scope
-        .read("vitrina.publications.v1.Publications/ListRelated", || {
+        .repeat("vitrina.publications.v1.Publications/ListRelated", || {
             let mut client = pages.clients.publications.clone();
-            let request = scope.request(ListRelatedRequest {
-                id: id.to_owned(),
-                limit: Some(RELATED_SHOWN),
-            });
+            let request = scope.request(ListRelatedRequest { id: id.to_owned(), limit: Some(RELATED_SHOWN) });
             async move { client.list_related(request).await }
         })
         .await?;

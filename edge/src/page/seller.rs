@@ -27,11 +27,7 @@ pub(super) async fn page(pages: &Pages, request: SellerPageRequest) -> Result<Se
     let products = super::cards::products_of(&found.items);
     // The seller of all of them is known already.
     let joined = pages.join(products, [].into(), &mut missing).await;
-    let mut publications: Vec<_> = found
-        .items
-        .into_iter()
-        .map(|item| joined.found(item))
-        .collect();
+    let mut publications: Vec<_> = found.items.into_iter().map(|item| joined.found(item)).collect();
     for card in &mut publications {
         card.seller = Some(card_seller(&seller));
     }

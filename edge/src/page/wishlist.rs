@@ -6,27 +6,18 @@ use vitrina_proto::users::v1::ListWishlistRequest;
 
 use super::{Missing, Pages};
 
-pub(super) async fn page(
-    pages: &Pages,
-    request: WishlistPageRequest,
-) -> Result<WishlistPage, Status> {
+pub(super) async fn page(pages: &Pages, request: WishlistPageRequest) -> Result<WishlistPage, Status> {
     let scope = &pages.scope;
     let wishes = scope
-        .read("vitrina.users.v1.Users/ListWishlist", || {
+        .repeat("vitrina.users.v1.Users/ListWishlist", || {
             let mut client = pages.clients.users.clone();
-            let request = scope.request(ListWishlistRequest {
-                limit: request.limit,
-                cursor: request.cursor.clone(),
-            });
+            let request =
+                scope.request(ListWishlistRequest { limit: request.limit, cursor: request.cursor.clone() });
             async move { client.list_wishlist(request).await }
         })
         .await?
         .into_inner();
-    let ids: Vec<String> = wishes
-        .items
-        .into_iter()
-        .map(|wish| wish.publication_id)
-        .collect();
+    let ids: Vec<String> = wishes.items.into_iter().map(|wish| wish.publication_id).collect();
     let publications = pages.publications(ids.iter().cloned().collect()).await?;
 
     let mut missing = Missing::default();
@@ -40,9 +31,5 @@ pub(super) async fn page(
         .filter_map(|id| publications.get(id))
         .map(|publication| joined.publication(publication))
         .collect();
-    Ok(WishlistPage {
-        cards,
-        next_cursor: wishes.next_cursor,
-        degraded: missing.0,
-    })
+    Ok(WishlistPage { cards, next_cursor: wishes.next_cursor, degraded: missing.0 })
 }

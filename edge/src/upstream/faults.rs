@@ -34,19 +34,13 @@ pub(crate) struct Faults {
 impl Faults {
     /// Replaces all faults.
     pub(crate) fn set(&self, faults: BTreeMap<String, Fault>) {
-        let mut by_service = self
-            .by_service
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut by_service = self.by_service.write().unwrap_or_else(PoisonError::into_inner);
         self.is_any_set.store(!faults.is_empty(), Ordering::Release);
         *by_service = faults;
     }
 
     pub(crate) fn view(&self) -> BTreeMap<String, Fault> {
-        self.by_service
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.by_service.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Does to a call what is set for its service.
@@ -67,10 +61,6 @@ impl Faults {
     }
 
     fn of(&self, service: &str) -> Option<Fault> {
-        self.by_service
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(service)
-            .copied()
+        self.by_service.read().unwrap_or_else(PoisonError::into_inner).get(service).copied()
     }
 }

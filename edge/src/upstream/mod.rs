@@ -53,9 +53,7 @@ impl Upstreams {
             .upstreams
             .iter()
             .filter(|(_, addresses)| !addresses.is_empty())
-            .fold(Self::new(), |upstreams, (name, addresses)| {
-                upstreams.tcp(name, addresses.clone())
-            })
+            .fold(Self::new(), |upstreams, (name, addresses)| upstreams.tcp(name, addresses.clone()))
     }
 
     /// A service at one or several addresses, such as `127.0.0.1:7001` or `http://users:7001`.
@@ -77,8 +75,7 @@ impl Upstreams {
         S::Future: Send + 'static,
     {
         let service = InProcess::new(service);
-        self.sources
-            .insert(name.to_owned(), Source::InProcess(service));
+        self.sources.insert(name.to_owned(), Source::InProcess(service));
         self
     }
 
@@ -89,9 +86,7 @@ impl Upstreams {
             .map(|(name, source)| {
                 let transport = match source {
                     Source::Tcp(addresses) => Transport::tcp(&name, &addresses, faults.clone())?,
-                    Source::InProcess(service) => {
-                        Transport::in_process(&name, service, faults.clone())
-                    }
+                    Source::InProcess(service) => Transport::in_process(&name, service, faults.clone()),
                 };
                 Ok((name, transport))
             })

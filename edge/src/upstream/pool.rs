@@ -44,33 +44,19 @@ impl Pool {
         let members = addresses
             .iter()
             .map(|address| {
-                let uri = if address.contains("://") {
-                    address.clone()
-                } else {
-                    format!("http://{address}")
-                };
-                let endpoint = Endpoint::from_shared(uri).map_err(|source| Error::Address {
-                    address: address.clone(),
-                    source,
-                })?;
+                let uri = if address.contains("://") { address.clone() } else { format!("http://{address}") };
+                let endpoint = Endpoint::from_shared(uri)
+                    .map_err(|source| Error::Address { address: address.clone(), source })?;
                 let channel = endpoint
                     .connect_timeout(CONNECT_TIMEOUT)
                     .tcp_nodelay(true)
                     .http2_keep_alive_interval(PROBE_AFTER)
                     .keep_alive_timeout(PROBE_TIMEOUT)
                     .connect_lazy();
-                Ok(Member {
-                    address: address.clone(),
-                    channel,
-                    passed_over_until_ms: AtomicU64::new(0),
-                })
+                Ok(Member { address: address.clone(), channel, passed_over_until_ms: AtomicU64::new(0) })
             })
             .collect::<Result<Vec<_>, Error>>()?;
-        Ok(Self {
-            members,
-            next: AtomicUsize::new(0),
-            started: Instant::now(),
-        })
+        Ok(Self { members, next: AtomicUsize::new(0), started: Instant::now() })
     }
 
     /// Sends a request to the next address that did not just fail.
@@ -97,10 +83,7 @@ impl Pool {
     /// Each address and whether it is passed over now.
     pub(crate) fn view(&self) -> Vec<(String, bool)> {
         let now_ms = self.now_ms();
-        self.members
-            .iter()
-            .map(|member| (member.address.clone(), member.is_passed_over(now_ms)))
-            .collect()
+        self.members.iter().map(|member| (member.address.clone(), member.is_passed_over(now_ms))).collect()
     }
 
     fn pick(&self) -> Option<&Member> {

@@ -12,7 +12,7 @@ use tracing::Instrument as _;
 use tracing::field::Empty;
 use vitrina_otel::propagate;
 
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, code_name};
 
 /// Retries are at most a tenth of the calls, so that they cannot double the load on a service in trouble.
 const CALLS_A_RETRY: i64 = 10;
@@ -52,11 +52,9 @@ impl Budget {
     }
 
     fn earn(&self) {
-        let _ = self
-            .0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                (left < BUDGET_MAX).then_some(left + 1)
-            });
+        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+            (left < BUDGET_MAX).then_some(left + 1)
+        });
     }
 
     fn spend(&self) -> bool {
@@ -78,10 +76,7 @@ impl Timings {
 
     /// The calls so far: name of the rpc and time.
     pub(crate) fn taken(&self) -> Vec<(&'static str, Duration)> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -126,7 +121,7 @@ impl Scope {
     ///
     /// # Errors
     /// The fault of the service, or `DeadlineExceeded`.
-    pub(crate) async fn write<T, F, A>(&self, rpc: &'static str, attempt: F) -> Result<T, Status>
+    pub(crate) async fn once<T, F, A>(&self, rpc: &'static str, attempt: F) -> Result<T, Status>
     where
         F: Fn() -> A,
         A: Future<Output = Result<T, Status>>,
@@ -134,11 +129,12 @@ impl Scope {
         self.attempt(rpc, attempt).await
     }
 
-    /// Calls, and once more when the service was not there and the budget allows it: for what changes nothing.
+    /// Calls, and once more when the service was not there and the budget allows it: for what may be done twice, which
+    /// are reads and writes with a key.
     ///
     /// # Errors
     /// The fault of the last attempt, or `DeadlineExceeded`.
-    pub(crate) async fn read<T, F, A>(&self, rpc: &'static str, attempt: F) -> Result<T, Status>
+    pub(crate) async fn repeat<T, F, A>(&self, rpc: &'static str, attempt: F) -> Result<T, Status>
     where
         F: Fn() -> A,
         A: Future<Output = Result<T, Status>>,
@@ -164,15 +160,13 @@ impl Scope {
             return Err(Status::deadline_exceeded("no time is left"));
         }
         self.budget.earn();
-        let (service, method) = rpc.split_once('/').unwrap_or((rpc, ""));
         let span = tracing::info_span!(
             "rpc",
             otel.name = rpc,
             otel.kind = "client",
-            rpc.system = "grpc",
-            rpc.service = service,
-            rpc.method = method,
-            rpc.grpc.status_code = Empty,
+            rpc.system.name = "grpc",
+            rpc.method = rpc,
+            rpc.response.status_code = Empty,
             otel.status_code = Empty,
         );
         let started = Instant::now();
@@ -183,7 +177,7 @@ impl Scope {
             .unwrap_or_else(|_| Err(Status::deadline_exceeded("the service did not answer in time")));
         let took = started.elapsed();
         let code = answer.as_ref().err().map_or(Code::Ok, Status::code);
-        span.record("rpc.grpc.status_code", i32::from(code));
+        span.record("rpc.response.status_code", code_name(code));
         if is_failure(code) {
             span.record("otel.status_code", "ERROR");
         }
@@ -197,11 +191,7 @@ impl Scope {
 fn is_failure(code: Code) -> bool {
     matches!(
         code,
-        Code::Unknown
-            | Code::DeadlineExceeded
-            | Code::Internal
-            | Code::Unavailable
-            | Code::DataLoss
+        Code::Unknown | Code::DeadlineExceeded | Code::Internal | Code::Unavailable | Code::DataLoss
     )
 }
 
@@ -212,9 +202,7 @@ mod tests {
     #[test]
     fn retries_are_a_share_of_the_calls() {
         let budget = Budget::new();
-        let at_once = std::iter::repeat_with(|| budget.spend())
-            .take_while(|is_allowed| *is_allowed)
-            .count();
+        let at_once = std::iter::repeat_with(|| budget.spend()).take_while(|is_allowed| *is_allowed).count();
         assert_eq!(at_once, 50);
         (0..CALLS_A_RETRY).for_each(|_| budget.earn());
         assert!(budget.spend() && !budget.spend());

@@ -10,9 +10,9 @@ use tonic::Status;
 use tonic::body::Body;
 use tower::{Service, ServiceExt};
 
+use super::InProcess;
 use super::faults::Faults;
 use super::pool::Pool;
-use super::InProcess;
 use crate::error::Error;
 
 /// A way to one service; cheap to clone.
@@ -41,11 +41,7 @@ pub(crate) struct Counts {
 }
 
 impl Transport {
-    pub(crate) fn tcp(
-        name: &str,
-        addresses: &[String],
-        faults: Arc<Faults>,
-    ) -> Result<Self, Error> {
+    pub(crate) fn tcp(name: &str, addresses: &[String], faults: Arc<Faults>) -> Result<Self, Error> {
         let pool = Pool::open(addresses)?;
         Ok(Self::new(name, Way::Tcp(Arc::new(pool)), Some(faults)))
     }
@@ -81,12 +77,7 @@ impl Transport {
     }
 
     fn new(name: &str, way: Way, faults: Option<Arc<Faults>>) -> Self {
-        Self {
-            name: name.into(),
-            way,
-            faults,
-            counts: Arc::default(),
-        }
+        Self { name: name.into(), way, faults, counts: Arc::default() }
     }
 
     async fn send(self, request: http::Request<Body>) -> Result<http::Response<Body>, Status> {

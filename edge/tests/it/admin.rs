@@ -14,7 +14,14 @@ async fn ready_is_only_an_edge_whose_services_answer() {
     assert_eq!(shop.get("/healthz").await.status(), 200);
     assert_eq!(shop.get("/readyz").await.status(), 200);
     let faults = serde_json::json!({"products": {"down": true}});
-    shop.http.put(shop.admin("/admin/faults")).json(&faults).send().await.unwrap().error_for_status().unwrap();
+    shop.http
+        .put(shop.admin("/admin/faults"))
+        .json(&faults)
+        .send()
+        .await
+        .unwrap()
+        .error_for_status()
+        .unwrap();
     for url in [shop.url("/readyz"), shop.admin("/readyz")] {
         let answer = shop.http.get(url).send().await.unwrap();
         assert_eq!(answer.status(), 503);
@@ -46,8 +53,9 @@ async fn numbers_are_kept_by_route_and_rpc() {
     let count = "vitrina_edge_request_duration_seconds_count";
     assert!(text.contains(&format!("{count}{{route=\"/v1/me\",method=\"GET\",status=\"200\"}} 1")), "{text}");
     assert!(text.contains(&format!("{count}{{route=\"/v1/me\",method=\"GET\",status=\"401\"}} 1")));
-    assert!(text.contains("rpc=\"vitrina.users.v1.Users/GetMe\",code=\"Ok\"} 1"));
-    let views: serde_json::Value = shop.http.get(shop.admin("/admin/upstreams")).send().await.unwrap().json().await.unwrap();
+    assert!(text.contains("rpc=\"vitrina.users.v1.Users/GetMe\",code=\"OK\"} 1"));
+    let views: serde_json::Value =
+        shop.http.get(shop.admin("/admin/upstreams")).send().await.unwrap().json().await.unwrap();
     assert_eq!(views[2]["name"], "users");
     assert_eq!(views[2]["transport"], "in-process");
 }
@@ -74,18 +82,23 @@ async fn a_token_is_issued_to_the_operator_only() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_fault_changes_nothing() {
     let shop = Shop::open().await;
-    for wrong in [serde_json::json!({"billing": {"down": true}}), serde_json::json!({"users": {"errorRate": 2}})] {
+    for wrong in
+        [serde_json::json!({"billing": {"down": true}}), serde_json::json!({"users": {"errorRate": 2}})]
+    {
         let answer = shop.http.put(shop.admin("/admin/faults")).json(&wrong).send().await.unwrap();
         assert_eq!(answer.status(), 400);
     }
-    let now: serde_json::Value = shop.http.get(shop.admin("/admin/faults")).send().await.unwrap().json().await.unwrap();
+    let now: serde_json::Value =
+        shop.http.get(shop.admin("/admin/faults")).send().await.unwrap().json().await.unwrap();
     assert_eq!(now, serde_json::json!({}));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_over_tcp_may_come_late_and_come_back() {
     let scripts = Scripts::default();
-    scripts.on("vitrina.users.v1.Users/GetKeys", |_: vitrina_proto::users::v1::GetKeysRequest| Ok(key_set(&[1])));
+    scripts.on("vitrina.users.v1.Users/GetKeys", |_: vitrina_proto::users::v1::GetKeysRequest| {
+        Ok(key_set(&[1]))
+    });
     let address = {
         let listener = std::net::TcpListener::bind(free()).unwrap();
         listener.local_addr().unwrap()

@@ -38,7 +38,9 @@ async fn a_body_must_be_of_the_type_and_size_that_the_route_takes() {
     check_problem(answer, 415, "unsupported_media_type").await;
     let large = format!("{{\"login\": \"{}\"}}", "x".repeat(70_000));
     check_problem(post("application/json", large).await.unwrap(), 413, "body_too_large").await;
-    let problem = check_problem(post("application/json", "{\"logn\": 1}".into()).await.unwrap(), 400, "invalid_input").await;
+    let problem =
+        check_problem(post("application/json", "{\"logn\": 1}".into()).await.unwrap(), 400, "invalid_input")
+            .await;
     assert_eq!(problem["errors"][0]["field"], "logn", "{problem}");
     let answer = post("application/json; charset=utf-8", "{\"login\": ".into()).await.unwrap();
     assert_eq!(answer.status(), 400);
@@ -123,7 +125,8 @@ async fn a_page_of_an_allowed_origin_may_call() {
     assert!(answer.headers()["access-control-allow-methods"].to_str().unwrap().contains("POST"));
     let answer = preflight("https://evil.example").await.unwrap();
     assert!(!answer.headers().contains_key("access-control-allow-origin"));
-    let answer = shop.http.get(shop.url("/healthz")).header("origin", "https://shop.example").send().await.unwrap();
+    let answer =
+        shop.http.get(shop.url("/healthz")).header("origin", "https://shop.example").send().await.unwrap();
     assert!(answer.headers()["access-control-expose-headers"].to_str().unwrap().contains("etag"));
     assert_eq!(answer.headers()["vary"], "origin");
 }

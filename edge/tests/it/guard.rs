@@ -138,7 +138,14 @@ async fn a_seller_route_asks_whether_the_user_has_become_one() {
 async fn a_token_that_cannot_be_checked_is_no_wrong_token() {
     let shop = Shop::open().await;
     let faults = serde_json::json!({"users": {"down": true}});
-    shop.http.put(shop.admin("/admin/faults")).json(&faults).send().await.unwrap().error_for_status().unwrap();
+    shop.http
+        .put(shop.admin("/admin/faults"))
+        .json(&faults)
+        .send()
+        .await
+        .unwrap()
+        .error_for_status()
+        .unwrap();
     let unknown = token_of(9, "ses_1", &[], 600);
     let unsure = async {
         // Within a second of the last fetch the known keys are taken for all there are.
@@ -174,5 +181,6 @@ async fn a_caller_who_calls_too_often_is_told_to_wait() {
     };
     let answer = tokio::time::timeout(LIMIT, refused).await.unwrap();
     assert!(answer.headers().contains_key("retry-after"));
+    assert!(answer.headers()["ratelimit"].to_str().unwrap().starts_with("\"read\";r=0"));
     check_problem(answer, 429, "too_many_requests").await;
 }

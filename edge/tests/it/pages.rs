@@ -2,14 +2,17 @@
 
 use tonic::{Code, Status};
 use vitrina_proto::common::v1::Money;
-use vitrina_proto::products::v1::{BatchGetProductsRequest, ListLowStockRequest, Product, ProductList, Stock};
+use vitrina_proto::products::v1::{
+    BatchGetProductsRequest, ListLowStockRequest, Product, ProductList, Stock,
+};
 use vitrina_proto::publications::v1::{
     BatchGetPublicationsRequest, GetPublicationRequest, GetSellerFiguresRequest, HomeLists, ListHomeRequest,
-    ListQuestionsRequest, ListRelatedRequest, Publication, PublicationList, QuestionList, RelatedList, SearchItem,
-    SearchReply, SearchRequest, SellerFigures,
+    ListQuestionsRequest, ListRelatedRequest, Publication, PublicationList, QuestionList, RelatedList,
+    SearchItem, SearchReply, SearchRequest, SellerFigures,
 };
 use vitrina_proto::users::v1::{
-    BatchGetSellersRequest, GetMySellerRequest, GetSellerRequest, ListWishlistRequest, Seller, SellerList, Wish, Wishlist,
+    BatchGetSellersRequest, GetMySellerRequest, GetSellerRequest, ListWishlistRequest, Seller, SellerList,
+    Wish, Wishlist,
 };
 
 use crate::support::{Shop, check_problem, token};
@@ -59,12 +62,16 @@ async fn shop() -> Shop {
     on.on(&format!("{PUBLICATIONS}/ListHome"), |_: ListHomeRequest| {
         Ok(HomeLists { newest: vec![item(2), item(1)], on_offer: vec![item(1)], most_wished: vec![] })
     });
-    on.on(&format!("{PUBLICATIONS}/GetPublication"), |request: GetPublicationRequest| match request.id.as_str() {
-        "pub_1" => Ok(publication()),
-        _ => Err(Status::not_found("x")),
+    on.on(&format!("{PUBLICATIONS}/GetPublication"), |request: GetPublicationRequest| {
+        match request.id.as_str() {
+            "pub_1" => Ok(publication()),
+            _ => Err(Status::not_found("x")),
+        }
     });
     on.on(&format!("{PUBLICATIONS}/ListQuestions"), |_: ListQuestionsRequest| Ok(QuestionList::default()));
-    on.on(&format!("{PUBLICATIONS}/ListRelated"), |_: ListRelatedRequest| Ok(RelatedList { items: vec![item(2)] }));
+    on.on(&format!("{PUBLICATIONS}/ListRelated"), |_: ListRelatedRequest| {
+        Ok(RelatedList { items: vec![item(2)] })
+    });
     on.on(&format!("{PUBLICATIONS}/BatchGetPublications"), |_: BatchGetPublicationsRequest| {
         Ok(PublicationList { items: vec![publication()], next_cursor: None })
     });
@@ -128,8 +135,11 @@ async fn a_publication_page_names_each_part_it_lacks() {
     assert_eq!(page["publication"]["title"], "Radio 1");
     assert_eq!(page["product"]["effectivePrice"]["minor"], 80);
     assert_eq!(page["related"][0]["publicationId"], "pub_2");
-    shop.scripts.on("vitrina.users.v1.Users/GetSeller", |_: GetSellerRequest| Err::<Seller, _>(Status::unavailable("x")));
-    let page = check_page(&shop, "/v1/pages/publications/pub_1", &["images", "related", "seller", "reviews"]).await;
+    shop.scripts.on("vitrina.users.v1.Users/GetSeller", |_: GetSellerRequest| {
+        Err::<Seller, _>(Status::unavailable("x"))
+    });
+    let page =
+        check_page(&shop, "/v1/pages/publications/pub_1", &["images", "related", "seller", "reviews"]).await;
     assert!(page.get("seller").is_none(), "{page}");
 }
 
@@ -202,7 +212,8 @@ async fn account_and_dashboard_show_what_is_there() {
         assert_eq!(request.seller_id, "usr_ana");
         Ok(SellerFigures { unanswered_questions: 2, active_publications: 5 })
     });
-    shop.scripts.on("vitrina.products.v1.Products/ListLowStock", |_: ListLowStockRequest| Ok(ProductList::default()));
+    shop.scripts
+        .on("vitrina.products.v1.Products/ListLowStock", |_: ListLowStockRequest| Ok(ProductList::default()));
     let page = check_page(&shop, "/v1/pages/seller-dashboard", &["orders", "revenue"]).await;
     assert_eq!(page["activePublications"], 5);
 }
@@ -220,7 +231,8 @@ async fn a_read_is_tried_again_and_a_write_is_not() {
     });
     assert_eq!(shop.get("/v1/publications").await.status(), 200);
     let login = "vitrina.users.v1.Users/Login";
-    shop.scripts.on(login, |_: vitrina_proto::users::v1::LoginRequest| Err::<Seller, _>(Status::unavailable("x")));
+    shop.scripts
+        .on(login, |_: vitrina_proto::users::v1::LoginRequest| Err::<Seller, _>(Status::unavailable("x")));
     let body = serde_json::json!({"login": "ana", "password": "secret-1"});
     let answer = shop.http.post(shop.url("/v1/auth/login")).json(&body).send().await.unwrap();
     check_problem(answer, 503, "unavailable").await;

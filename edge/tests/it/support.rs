@@ -182,7 +182,9 @@ impl Shop {
 
     pub(crate) async fn open_with(config: EdgeConfig, broker: Option<Arc<dyn Broker>>) -> Self {
         let scripts = Scripts::default();
-        scripts.on("vitrina.users.v1.Users/GetKeys", |_: vitrina_proto::users::v1::GetKeysRequest| Ok(key_set(&[1])));
+        scripts.on("vitrina.users.v1.Users/GetKeys", |_: vitrina_proto::users::v1::GetKeysRequest| {
+            Ok(key_set(&[1]))
+        });
         scripts.on("vitrina.users.v1.Users/GetSession", |_: GetSessionRequest| {
             Ok(SessionState { active: true, is_seller: false })
         });
@@ -223,7 +225,8 @@ impl Shop {
 pub(crate) async fn read_all(stream: &mut TcpStream) -> String {
     let mut answer = Vec::new();
     // A reset after the answer is an end as well.
-    let _ = tokio::time::timeout(LIMIT, stream.read_to_end(&mut answer)).await.expect("the edge closes in time");
+    let _ =
+        tokio::time::timeout(LIMIT, stream.read_to_end(&mut answer)).await.expect("the edge closes in time");
     String::from_utf8_lossy(&answer).into_owned()
 }
 
@@ -232,7 +235,13 @@ pub(crate) fn free() -> SocketAddr {
 }
 
 pub(crate) fn ana() -> User {
-    User { id: "usr_ana".into(), version: 3, username: "ana".into(), language: "es".into(), ..User::default() }
+    User {
+        id: "usr_ana".into(),
+        version: 3,
+        username: "ana".into(),
+        language: "es".into(),
+        ..User::default()
+    }
 }
 
 /// Checks a problem document and gives it back.

@@ -137,13 +137,30 @@ async fn what_the_client_has_is_not_sent_again() {
 async fn a_drain_lets_a_running_request_end() {
     let shop = Shop::open().await;
     let faults = serde_json::json!({"users": {"delayMs": 500}});
-    shop.http.put(shop.admin("/admin/faults")).json(&faults).send().await.unwrap().error_for_status().unwrap();
+    shop.http
+        .put(shop.admin("/admin/faults"))
+        .json(&faults)
+        .send()
+        .await
+        .unwrap()
+        .error_for_status()
+        .unwrap();
     let request = shop.http.get(shop.url("/.well-known/jwks.json")).timeout(LIMIT);
     let running = tokio::spawn(request.send());
     let calls = "vitrina.users.v1.Users/GetKeys";
     let started = async {
         // The first call is the edge's own.
-        while shop.http.get(shop.admin("/metrics")).send().await.unwrap().text().await.unwrap().contains("requests_in_flight 0") {
+        while shop
+            .http
+            .get(shop.admin("/metrics"))
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap()
+            .contains("requests_in_flight 0")
+        {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
