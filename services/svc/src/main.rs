@@ -75,7 +75,10 @@ fn build(settings: &Settings, broker: Arc<dyn Broker>) -> anyhow::Result<(Contex
         None if settings.name == Name::Products => {
             vitrina_products::start(ctx.clone(), vitrina_products::Config::default())
         }
-        None => vitrina_publications::start(ctx.clone(), vitrina_publications::Config::default())?,
+        None => {
+            let config = vitrina_publications::Config { index_dir: dir.join("index"), ..Default::default() };
+            vitrina_publications::start(ctx.clone(), config)?
+        }
     };
     Ok((ctx, service))
 }
