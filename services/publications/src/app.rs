@@ -1,0 +1,69 @@
+//! What happens on a request: one function per rpc, load → decide → commit → reply.
+
+mod find;
+mod publish;
+mod question;
+mod read;
+
+use std::sync::Arc;
+
+use vitrina_chassis::{Answer, Call, Clock, Context};
+use vitrina_proto::publications::v1 as pb;
+use vitrina_storage::{Row, Store};
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::model::{Publication, PublicationId};
+use crate::search::Search;
+use crate::{store, wire};
+
+/// The parts that every rpc works with; clones share them.
+#[derive(Clone)]
+pub(crate) struct App {
+    pub(crate) store: Store,
+    pub(crate) clock: Clock,
+    search: Arc<Search>,
+    product_wait_ms: u64,
+    waits: Arc<tokio::sync::Semaphore>,
+}
+
+impl App {
+    pub(crate) fn new(ctx: &Context, search: Arc<Search>, config: &Config) -> App {
+        App {
+            store: ctx.store.clone(),
+            clock: ctx.clock.clone(),
+            search,
+            product_wait_ms: config.product_wait_ms,
+            waits: Arc::new(tokio::sync::Semaphore::new(publish::WAITS_MAX)),
+        }
+    }
+
+    /// A publication that the caller may see.
+    fn visible<T>(&self, call: &Call<T>, id: &str) -> Result<Row<Publication>, Error> {
+        let row = store::publication(&self.store, publication_id(id)?)?.ok_or(Error::PublicationUnknown)?;
+        let may_see = row.value.status.is_public() || call.caller.is_user(row.value.seller) || call.caller.is_admin();
+        if may_see { Ok(row) } else { Err(Error::PublicationUnknown) }
+    }
+
+    /// A publication of the caller, to be changed.
+    fn own<T>(&self, call: &Call<T>, id: &str) -> Result<Row<Publication>, Error> {
+        let seller = call.caller.require_seller()?;
+        let row = self.visible(call, id)?;
+        if row.value.seller != seller {
+            return Err(vitrina_chassis::Fault::forbidden("not_owner", "this is another seller's").into());
+        }
+        call.check_version(row.version)?;
+        Ok(row)
+    }
+}
+
+fn publication_id(text: &str) -> Result<PublicationId, Error> {
+    text.parse().map_err(|_| Error::PublicationUnknown)
+}
+
+fn answer(publication: &Publication, version: u64) -> Answer<pb::Publication> {
+    Answer::new(wire::publication(publication, version))
+        .version(version)
+        .changed(format!("publication:{}", publication.id))
+        .changed("search")
+}
