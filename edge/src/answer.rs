@@ -27,9 +27,13 @@ pub(crate) fn json(route: &Route, caller: &Caller, answer: &vitrina_proto::Reply
     } else {
         Reply::with_body(status, "application/json", answer.body.clone())
     };
-    let version = answer.version.or_else(|| text(&answer.metadata, VERSION)?.parse().ok());
-    let is_read = route.method == Method::Get;
-    if !reply.body.is_empty() && (is_read || version.is_some()) {
+    // A write's answer has a tag only when it is the entity itself, not something that wraps one.
+    let version = match route.method {
+        Method::Get => answer.version.or_else(|| text(&answer.metadata, VERSION)?.parse().ok()),
+        Method::Put | Method::Post | Method::Delete | Method::Patch => answer.version,
+    };
+    let is_tagged = route.method == Method::Get || version.is_some();
+    if is_tagged && !reply.body.is_empty() {
         reply.set(header::ETAG, etag::of(&reply.body, version));
     }
     if text(&answer.metadata, REPLAYED) == Some("true") {

@@ -86,10 +86,15 @@ impl ProxyHttp for Gateway {
 
     async fn request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
         let mut head = Head::of(session, &self.core.config);
-        let span = span(&head);
-        propagate::parent(&span, propagate::extract(|name| head.text(name).map(str::to_owned)));
         hygiene::clean(&mut head.headers);
-        let (reply, traceparent) = self.answer(session, exchange, &head).instrument(span.clone()).await;
+        let found = self.core.find(&head);
+        if let Found::Route { path, .. } = found {
+            exchange.route = path;
+        }
+        let span = span(&head, exchange.route);
+        propagate::parent(&span, propagate::extract(|name| head.text(name).map(str::to_owned)));
+        let (reply, traceparent) =
+            self.answer(session, exchange, &head, found).instrument(span.clone()).await;
         span.record("http.response.status_code", reply.status.as_u16());
         if reply.status.is_server_error() {
             span.record("otel.status_code", "ERROR");
@@ -154,12 +159,13 @@ impl Gateway {
         session: &mut Session,
         exchange: &mut Exchange,
         head: &Head,
+        found: Found<'_, '_>,
     ) -> (Reply, Option<String>) {
         exchange.trace_id = core::trace_id();
         let raw = session.to_h1_raw();
         let target_bytes = session.req_header().raw_path().len();
         let answer = match hygiene::check(&raw, target_bytes, &self.core.config.limits) {
-            Ok(()) => self.admitted(session, exchange, head).await,
+            Ok(()) => self.admitted(session, exchange, head, found).await,
             Err(problem) => Err(problem),
         };
         let mut reply = answer.unwrap_or_else(|problem| problem.into_reply(&exchange.trace_id));
@@ -173,14 +179,8 @@ impl Gateway {
         session: &mut Session,
         exchange: &mut Exchange,
         head: &Head,
+        found: Found<'_, '_>,
     ) -> std::result::Result<Reply, Problem> {
-        let found = self.core.find(head);
-        if let Found::Route { path, .. } = found {
-            exchange.route = path;
-            let span = Span::current();
-            span.record("http.route", path);
-            span.record("otel.name", format!("{} {path}", known_method(&head.method)));
-        }
         let admitted = match self.core.admit(head, found).await? {
             Ok(admitted) => admitted,
             Err(reply) => return Ok(reply),
@@ -236,15 +236,17 @@ async fn write(session: &mut Session, header: ResponseHeader, reply: Reply) -> R
     Ok(())
 }
 
-fn span(head: &Head) -> Span {
+/// The span of a request. Its name is given at once: it cannot be changed after the first look at its trace.
+fn span(head: &Head, route: &'static str) -> Span {
+    let method = known_method(&head.method);
     tracing::info_span!(
         parent: None,
         "request",
-        otel.name = Empty,
+        otel.name = format!("{method} {route}"),
         otel.kind = "server",
         otel.status_code = Empty,
-        http.request.method = known_method(&head.method),
-        http.route = Empty,
+        http.request.method = method,
+        http.route = route,
         http.response.status_code = Empty,
         url.path = head.path,
         url.scheme = "http",

@@ -83,12 +83,14 @@ async fn run(config: EdgeConfig, flags: Flags) -> anyhow::Result<()> {
         ..vitrina_otel::Config::default()
     })
     .context("cannot start telemetry")?;
-    let broker: Option<Arc<dyn Broker>> = match &flags.broker {
-        Some(url) => Some(vitrina_broker::rabbitmq(url, Default::default()).await),
-        None => None,
+    let broker: Option<Arc<dyn Broker>> = match flags.broker.as_deref() {
+        // The embedded broker lives in another process and cannot be heard from here.
+        None | Some("embedded") => None,
+        Some(url) => Some(vitrina_broker::rabbitmq(url, vitrina_broker::RabbitOptions::default()).await),
     };
     let upstreams = Upstreams::from_config(&config);
     let edge = Edge::start(config, upstreams, broker.clone()).await.context("cannot start the edge")?;
+    println!("vitrina-edge is ready on {}, admin on {}", edge.addr, edge.admin_addr);
     stopped().await?;
     edge.drain().await;
     if let Some(broker) = broker {

@@ -8,4 +8,5 @@ mod guard;
 mod pages;
 mod shop;
 mod support;
+mod traces;
 mod wire;
