@@ -41,7 +41,8 @@ impl App {
     /// A publication that the caller may see.
     fn visible<T>(&self, call: &Call<T>, id: &str) -> Result<Row<Publication>, Error> {
         let row = store::publication(&self.store, publication_id(id)?)?.ok_or(Error::PublicationUnknown)?;
-        let may_see = row.value.status.is_public() || call.caller.is_user(row.value.seller) || call.caller.is_admin();
+        let may_see =
+            row.value.status.is_public() || call.caller.is_user(row.value.seller) || call.caller.is_admin();
         if may_see { Ok(row) } else { Err(Error::PublicationUnknown) }
     }
 

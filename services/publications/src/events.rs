@@ -48,8 +48,7 @@ pub(crate) fn changed(publication: &pb::Publication) -> OutboxMessage {
 
 /// Something happened to a question.
 pub(crate) fn question(topic: &str, question: &pb::Question, seller: UserId) -> OutboxMessage {
-    let payload =
-        events::QuestionChanged { question: Some(question.clone()), seller_id: seller.to_string() };
+    let payload = events::QuestionChanged { question: Some(question.clone()), seller_id: seller.to_string() };
     event(topic, &question.id, &payload)
 }
 

@@ -18,9 +18,7 @@ use vitrina_chassis::ids::UserId;
 use vitrina_storage::Table;
 
 use crate::model::{ProductId, PublicationId, QuestionId};
-use crate::store::rows::{
-    ListingRow, MarkRow, ProductRow, PublicationRow, QuestionRow, UserRow, WishesRow,
-};
+use crate::store::rows::{ListingRow, MarkRow, ProductRow, PublicationRow, QuestionRow, UserRow, WishesRow};
 
 pub(crate) const PUBLICATIONS: Table<PublicationId, PublicationRow> = Table::new(0x10, "publications");
 pub(crate) const BY_SELLER: Table<(UserId, PublicationId), MarkRow> = Table::new(0x11, "by_seller");

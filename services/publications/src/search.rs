@@ -20,7 +20,7 @@ use crate::model::PublicationId;
 use crate::search::collect::Gather;
 use crate::search::schema::Fields;
 
-pub(crate) use collect::{Found, Range};
+pub(crate) use collect::Found;
 pub(crate) use query::fold;
 
 /// Grows with every change of fields or analysis.
@@ -183,7 +183,13 @@ impl Search {
     }
 
     /// Publications that share words or the category with this one, itself left out.
-    pub(crate) fn related(&self, title: &str, category: &str, id: PublicationId, wanted: &Wanted) -> Result<Found, Error> {
+    pub(crate) fn related(
+        &self,
+        title: &str,
+        category: &str,
+        id: PublicationId,
+        wanted: &Wanted,
+    ) -> Result<Found, Error> {
         let query = query::related(&self.index, &self.fields, (title, category), id)?;
         self.gather(query.as_ref(), wanted)
     }

@@ -29,7 +29,11 @@ pub(crate) fn publications(store: &Store, ids: &[PublicationId]) -> Result<Vec<R
 }
 
 /// A page of the publications, in the order of their ids.
-pub(crate) fn all(store: &Store, after: Option<PublicationId>, limit: usize) -> Result<Vec<PublicationId>, Error> {
+pub(crate) fn all(
+    store: &Store,
+    after: Option<PublicationId>,
+    limit: usize,
+) -> Result<Vec<PublicationId>, Error> {
     let scan = Scan { within: Vec::new(), after: after.as_ref(), limit, direction: Direction::Forward };
     Ok(PUBLICATIONS.scan(store, scan)?.into_iter().map(|(id, _)| id).collect())
 }

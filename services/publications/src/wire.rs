@@ -37,7 +37,12 @@ pub(crate) fn new_publication(request: &pb::CreatePublicationRequest) -> Result<
     fields.text("title", &request.title, TITLE_CHARS);
     fields.text("description", request.description(), 0..=DESCRIPTION_CHARS_MAX);
     check_tags(&mut fields, &request.tags);
-    fields.ensure("paymentMethods", !request.payment_methods.is_empty(), "required", "must name at least one");
+    fields.ensure(
+        "paymentMethods",
+        !request.payment_methods.is_empty(),
+        "required",
+        "must name at least one",
+    );
     check_methods(&mut fields, &request.payment_methods);
     let status = match request.status {
         None => Some(Status::Active),
@@ -52,7 +57,10 @@ pub(crate) fn new_publication(request: &pb::CreatePublicationRequest) -> Result<
 }
 
 /// Applies the given fields of a request.
-pub(crate) fn update(request: &pb::UpdatePublicationRequest, publication: &mut Publication) -> Result<(), Fault> {
+pub(crate) fn update(
+    request: &pb::UpdatePublicationRequest,
+    publication: &mut Publication,
+) -> Result<(), Fault> {
     let mut fields = Fields::new();
     for name in &request.clear {
         match name.as_str() {
@@ -143,7 +151,8 @@ pub(crate) fn search(request: &pb::SearchRequest, now_ms: u64) -> Result<(Wanted
         }
     };
     fields.finish()?;
-    let reading = after.map(|(mark, _, _)| if mark & FUZZY_MARK > 0 { Reading::Fuzzy } else { Reading::Exact });
+    let reading =
+        after.map(|(mark, _, _)| if mark & FUZZY_MARK > 0 { Reading::Fuzzy } else { Reading::Exact });
     let wanted = Wanted {
         words,
         category: given(&request.category),

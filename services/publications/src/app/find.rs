@@ -20,7 +20,10 @@ const SUGGESTED_FROM: usize = 60;
 
 impl App {
     /// Searches active publications.
-    pub(crate) async fn search(&self, call: Call<pb::SearchRequest>) -> Result<Answer<pb::SearchReply>, Error> {
+    pub(crate) async fn search(
+        &self,
+        call: Call<pb::SearchRequest>,
+    ) -> Result<Answer<pb::SearchReply>, Error> {
         let (wanted, reading) = wire::search(&call.request, call.now_ms)?;
         let sort = wanted.sort;
         let (found, reading) = self
@@ -30,14 +33,18 @@ impl App {
             })
             .await?;
         let items = self.items(&found.ids(), call.now_ms)?;
-        let currency = items.first().and_then(|item| item.price.as_ref()).map_or(CURRENCY_DEFAULT, |p| &p.currency);
+        let currency =
+            items.first().and_then(|item| item.price.as_ref()).map_or(CURRENCY_DEFAULT, |p| &p.currency);
         let facets = Some(wire::facets(&found, currency));
         let next_cursor = wire::cursor(&found, sort, reading);
         Ok(Answer::new(pb::SearchReply { facets, total: found.total, next_cursor, items }))
     }
 
     /// Completes what is being typed: brands first, then titles of the most wished.
-    pub(crate) async fn suggest(&self, call: Call<pb::SuggestRequest>) -> Result<Answer<pb::Suggestions>, Error> {
+    pub(crate) async fn suggest(
+        &self,
+        call: Call<pb::SuggestRequest>,
+    ) -> Result<Answer<pb::Suggestions>, Error> {
         let mut fields = Fields::new();
         fields.text("q", &call.request.q, 1..=100);
         fields.range("limit", call.request.limit.unwrap_or(8), 1..=20);
@@ -73,7 +80,10 @@ impl App {
     }
 
     /// The lists of the home page.
-    pub(crate) async fn list_home(&self, call: Call<pb::ListHomeRequest>) -> Result<Answer<pb::HomeLists>, Error> {
+    pub(crate) async fn list_home(
+        &self,
+        call: Call<pb::ListHomeRequest>,
+    ) -> Result<Answer<pb::HomeLists>, Error> {
         let limit = wire::limit(call.request.limit, 12, 20)?;
         let now_ms = call.now_ms;
         let [newest, on_offer, wished] = self

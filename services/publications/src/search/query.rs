@@ -1,6 +1,8 @@
 //! From words and filters to a query.
 
-use tantivy::query::{AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, FuzzyTermQuery, Occur, Query, TermQuery};
+use tantivy::query::{
+    AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, FuzzyTermQuery, Occur, Query, TermQuery,
+};
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{Index, Term};
 
@@ -19,7 +21,12 @@ const FUZZY_SCORE: f32 = 0.3;
 type Clause = (Occur, Box<dyn Query>);
 
 /// The query of a search: every word has to be met in some field.
-pub(super) fn build(index: &Index, fields: &Fields, wanted: &Wanted, reading: Reading) -> Result<Box<dyn Query>, Error> {
+pub(super) fn build(
+    index: &Index,
+    fields: &Fields,
+    wanted: &Wanted,
+    reading: Reading,
+) -> Result<Box<dyn Query>, Error> {
     let folded = tokens(index, "folded", &wanted.words)?;
     let es = tokens(index, "es", &wanted.words)?;
     let en = tokens(index, "en", &wanted.words)?;
@@ -62,8 +69,7 @@ pub(super) fn build(index: &Index, fields: &Fields, wanted: &Wanted, reading: Re
 pub(super) fn prefix(index: &Index, fields: &Fields, typed: &str) -> Result<Option<Box<dyn Query>>, Error> {
     let words = tokens(index, "folded", typed)?;
     let Some((last, whole)) = words.split_last() else { return Ok(None) };
-    let mut clauses: Vec<Clause> =
-        whole.iter().map(|word| (Occur::Must, term(fields.words, word))).collect();
+    let mut clauses: Vec<Clause> = whole.iter().map(|word| (Occur::Must, term(fields.words, word))).collect();
     let begun = FuzzyTermQuery::new_prefix(Term::from_field_text(fields.words, last), 0, true);
     clauses.push((Occur::Must, Box::new(begun)));
     Ok(Some(Box::new(BooleanQuery::new(clauses))))
