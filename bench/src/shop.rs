@@ -13,7 +13,7 @@ use vitrina_broker::testing::RabbitServer;
 use crate::Client;
 
 /// The services that there are.
-pub const SERVICES: [&str; 3] = ["users", "products", "publications"];
+const SERVICES: [&str; 3] = ["users", "products", "publications"];
 
 /// How long a start may take on a loaded machine.
 const READY_WITHIN: Duration = Duration::from_secs(60);

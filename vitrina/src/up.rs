@@ -1,7 +1,7 @@
 //! `vitrina up`: the edge, the services and the broker in one process.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,20 +9,24 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use indicatif::ProgressBar;
+use tokio::net::TcpListener;
 use tracing::info;
 use vitrina_broker::Broker;
-use vitrina_chassis::{Clock, Service};
+use vitrina_chassis::{Clock, Running, Service};
 use vitrina_edge::{Edge, EdgeConfig, Upstreams};
 use vitrina_storage::{Options, Store};
 
 use crate::DATA;
 use crate::config::Config;
 use crate::connect::Shop;
-use crate::data::{Data, SERVICES};
+use crate::data::{Data, KEY_BYTES, SERVICES};
 use crate::seed::Plan;
 
 /// How long a drain may take before what is left is given up.
 const DRAIN_WITHIN: Duration = Duration::from_secs(20);
+
+/// What is logged unless told otherwise. pingora reports broken connections as errors; they are the clients'.
+const LOG: &str = "info,pingora_core=off,pingora_proxy=off";
 
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:
@@ -53,85 +57,94 @@ pub(crate) struct UpOptions {
     /// Configuration file; what it sets, flags and environment override
     #[arg(long, env = "VITRINA_CONFIG")]
     config: Option<PathBuf>,
+    /// Filter of the log, such as info or vitrina_edge=debug
+    #[arg(long, default_value = LOG, env = "VITRINA_LOG")]
+    log: String,
     /// Fills an empty data directory with a generated shop
     #[arg(long)]
     demo: bool,
 }
 
+/// Where telemetry goes unless told otherwise; quietly nowhere when nothing listens there.
+const OTLP: &str = "http://127.0.0.1:4317";
+
 /// Runs the shop until it is told to stop.
 pub(crate) async fn run(options: UpOptions) -> Result<ExitCode> {
     let started = Instant::now();
+    // Asked for before anything is opened, so that a signal during the start is not lost.
+    let stop = stop_signal()?;
     let config = match &options.config {
         Some(path) => Config::read(path)?,
         None => Config::default(),
     };
     let telemetry = vitrina_otel::start(vitrina_otel::Config {
         service_name: "vitrina".to_owned(),
-        otlp_endpoint: options.otlp.clone().or(config.telemetry.otlp.clone()),
+        otlp_endpoint: options.otlp.clone().or(config.telemetry.otlp.clone()).or(Some(OTLP.to_owned())),
+        log_filter: options.log.clone(),
         ..vitrina_otel::Config::default()
     })?;
     let data = Data::at(&options.data);
-    data.create()?;
     let is_new = data.is_empty();
+    data.create()?;
     let broker = broker(&options, &config, &data).await?;
-    let mut running = Vec::new();
-    let mut upstreams = Upstreams::new();
-    for (index, service) in services(&data, &broker)?.into_iter().enumerate() {
-        let (name, context, service) = service;
-        let listen = grpc_address(&options.grpc, index)?;
-        let service = vitrina_chassis::start(context, service, listen)
-            .await
-            .with_context(|| format!("the service {name} does not start"))?;
-        upstreams.add(name, service.in_process());
-        running.push(service);
-    }
-    let edge =
-        Edge::start(edge_config(&options, &config, &data)?, upstreams, Some(Arc::clone(&broker))).await?;
-    let (url, admin) = (format!("http://{}", edge.addr()), format!("http://{}", edge.admin_addr()));
+    let services = start_services(&options, &data, &broker).await?;
+    let upstreams = services.iter().fold(Upstreams::new(), |upstreams, service| {
+        upstreams.in_process(service.name(), service.in_process())
+    });
+    let edge = Edge::start(edge_config(&options, &config, &data)?, upstreams, Some(Arc::clone(&broker))).await?;
+    let (url, admin) = (format!("http://{}", edge.addr), format!("http://{}", edge.admin_addr));
     data.write_urls(&url, &admin)?;
-    info!(ready_ms = started.elapsed().as_millis() as u64, url, "the shop is ready");
+    info!(ready_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX), url, "the shop is ready");
     println!("vitrina is ready: {url} (reference: {url}/docs, operators: {admin})");
     if options.demo && is_new {
-        Plan::demo()
-            .fill(&Shop::at(&url)?, &ProgressBar::hidden())
-            .await
-            .context("the demo can't be made")?;
+        Plan::demo().fill(&Shop::at(&url)?, &ProgressBar::hidden()).await.context("the demo can't be made")?;
         println!("the demo shop is filled: log in as seller1 or buyer, password vitrina-demo");
     }
-    stop_signal().await?;
+    stop.await;
     println!("draining");
     edge.drain().await;
-    for service in running {
-        service.drain(DRAIN_WITHIN).await;
-    }
+    futures::future::join_all(services.into_iter().map(|service| service.drain(DRAIN_WITHIN))).await;
     broker.close().await;
     telemetry.shutdown();
     Ok(ExitCode::SUCCESS)
 }
 
-type Started = (&'static str, vitrina_chassis::Context, Service);
-
-fn services(data: &Data, broker: &Arc<dyn Broker>) -> Result<Vec<Started>> {
+/// Starts every service and waits until each of them listens to its events: one that was published before would be lost to it.
+async fn start_services(options: &UpOptions, data: &Data, broker: &Arc<dyn Broker>) -> Result<Vec<Running>> {
+    let mut running = Vec::new();
+    // Before a store is made: its being there is what tells a first start from a lost key.
     let master_key = data.master_key()?;
-    let mut services = Vec::new();
-    for name in SERVICES {
+    for (index, name) in SERVICES.into_iter().enumerate() {
         let store = open(data, name)?;
         let context = vitrina_chassis::Context::new(store, Clock::system(), Arc::clone(broker));
-        let service = match name {
-            "users" => vitrina_users::start(
-                context.clone(),
-                vitrina_users::Config { master_key, ..Default::default() },
-            )?,
-            "products" => vitrina_products::start(context.clone(), vitrina_products::Config::default())?,
-            _ => {
-                let index_dir = data.store(name).join("index");
-                let config = vitrina_publications::Config { index_dir, ..Default::default() };
-                vitrina_publications::start(context.clone(), config)?
-            }
-        };
-        services.push((name, context, service));
+        let service = build(name, &context, &data.store(name), master_key)
+            .with_context(|| format!("the service {name} does not start"))?;
+        let mut service = vitrina_chassis::start(context, service)
+            .with_context(|| format!("the service {name} does not start"))?;
+        if let Some(address) = grpc_address(&options.grpc, index)? {
+            let listener = TcpListener::bind(address).await.with_context(|| {
+                format!("{name} can't listen on {address}: choose another by --grpc, or off")
+            })?;
+            service.serve(listener)?;
+        }
+        running.push(service);
     }
-    Ok(services)
+    for service in &running {
+        service.listening().await;
+    }
+    Ok(running)
+}
+
+fn build(name: &str, context: &vitrina_chassis::Context, folder: &Path, master_key: [u8; KEY_BYTES]) -> Result<Service> {
+    let context = context.clone();
+    Ok(match name {
+        "users" => vitrina_users::start(context, vitrina_users::Config::new(master_key))?,
+        "products" => vitrina_products::start(context, vitrina_products::Config::default()),
+        _ => {
+            let index_dir = folder.join("index");
+            vitrina_publications::start(context, vitrina_publications::Config { index_dir, ..Default::default() })?
+        }
+    })
 }
 
 fn open(data: &Data, name: &str) -> Result<Store> {
@@ -176,14 +189,17 @@ fn edge_config(options: &UpOptions, config: &Config, data: &Data) -> Result<Edge
     Ok(edge)
 }
 
-/// Waits for Ctrl-C or SIGTERM.
-async fn stop_signal() -> Result<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        result = tokio::signal::ctrl_c() => result?,
-        _ = terminate.recv() => {}
-    }
-    Ok(())
+/// Ends with Ctrl-C or SIGTERM.
+fn stop_signal() -> Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).context("can't listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("can't listen for Ctrl-C")?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ async fn nothing_acknowledged_is_lost_when_the_shop_is_killed() {
         shop.ready().await;
         // The access token lives 10 minutes, the rounds may take longer.
         seller = story::login(&shop.client(), &seller).await;
-        check(&seller, &acknowledged.lock().await).await;
+        check(&seller, &*acknowledged.lock().await).await;
     }
     let count = acknowledged.lock().await.publications.len();
     println!("{} rounds, {count} acknowledged publications, none lost", rounds());
