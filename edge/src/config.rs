@@ -147,12 +147,12 @@ impl Default for Rates {
     fn default() -> Self {
         let rate = |per_s, burst| Rate { per_s, burst };
         Self {
-            read: rate(5_000, 10_000),
-            search: rate(2_000, 4_000),
-            write: rate(1_000, 4_000),
+            read: rate(20_000, 40_000),
+            search: rate(10_000, 20_000),
+            write: rate(5_000, 20_000),
             auth: rate(100, 1_000),
             checkout: rate(200, 1_000),
-            webhook: rate(1_000, 4_000),
+            webhook: rate(5_000, 20_000),
         }
     }
 }
@@ -272,6 +272,6 @@ mod tests {
         .unwrap();
         let config = EdgeConfig::load(Some(file.path())).unwrap();
         assert_eq!(config.rates.auth.burst, 2);
-        assert_eq!(config.rates.read.per_s, 5_000);
+        assert_eq!(config.rates.read.per_s, 20_000);
     }
 }

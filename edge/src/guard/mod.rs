@@ -24,7 +24,7 @@ use vitrina_proto::users::v1::{GetSessionRequest, SessionState};
 
 pub(crate) use caller::Caller;
 use keys::Keys;
-use revoked::Revoked;
+use revoked::{Revoked, Standing};
 use token::Claims;
 
 use crate::reply::Problem;
@@ -107,7 +107,7 @@ impl Guard {
         self.revoked.end_session(session);
     }
 
-    /// Ends all sessions of a user that began by then, in seconds since 1970.
+    /// Ends all sessions of a user that began before then, in seconds since 1970.
     pub(crate) fn end_user(&self, user: &str, ended_at_s: u64) {
         self.revoked.end_user(user, ended_at_s);
     }
@@ -128,7 +128,12 @@ impl Guard {
         if !claims.is_current(now_s()) {
             return Err(refused("token_expired", "The access token has expired."));
         }
-        if self.revoked.is_ended(&claims) {
+        let has_ended = match self.revoked.standing(&claims) {
+            Standing::Stands => false,
+            Standing::Ended => true,
+            Standing::Unsure => !self.session(&claims).await?.active,
+        };
+        if has_ended {
             return Err(refused("session_ended", "The session has ended."));
         }
         Ok(Some(claims))

@@ -4,6 +4,7 @@
 //! and the event `session.ended` for log-outs at other edges. An entry is dropped once every token of the session has
 //! expired. A restart forgets them, so a new edge asks the users service about tokens older than itself.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -25,10 +26,22 @@ pub(crate) struct Revoked {
     inner: RwLock<Inner>,
 }
 
+/// Whether a session is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// As far as is known here it goes on.
+    Stands,
+    /// It is over.
+    Ended,
+    /// Its token is of the very second in which all sessions of the user ended: it may be the first of a new one, since
+    /// tokens count whole seconds. The users service knows.
+    Unsure,
+}
+
 #[derive(Debug, Default)]
 struct Inner {
     sessions: HashMap<String, Instant>,
-    /// All sessions of a user that began before a time: seconds since 1970, inclusive.
+    /// When all sessions of a user ended, in seconds since 1970.
     users: HashMap<String, (u64, Instant)>,
     added: usize,
 }
@@ -41,7 +54,7 @@ impl Revoked {
         inner.sweep();
     }
 
-    /// Ends all sessions of a user whose tokens were issued at that time or before.
+    /// Ends all sessions of a user whose tokens were issued before that time.
     pub(crate) fn end_user(&self, user: &str, ended_at_s: u64) {
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
         let entry = inner.users.entry(user.to_owned()).or_insert((ended_at_s, Instant::now()));
@@ -49,11 +62,20 @@ impl Revoked {
         inner.sweep();
     }
 
-    /// Whether the session of a token has ended.
-    pub(crate) fn is_ended(&self, claims: &Claims) -> bool {
+    /// How it stands with the session of a token.
+    pub(crate) fn standing(&self, claims: &Claims) -> Standing {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
-        inner.sessions.contains_key(&claims.session)
-            || inner.users.get(&claims.user).is_some_and(|(ended_at_s, _)| claims.issued_at_s <= *ended_at_s)
+        if inner.sessions.contains_key(&claims.session) {
+            return Standing::Ended;
+        }
+        match inner.users.get(&claims.user) {
+            Some((ended_at_s, _)) => match claims.issued_at_s.cmp(ended_at_s) {
+                Ordering::Less => Standing::Ended,
+                Ordering::Equal => Standing::Unsure,
+                Ordering::Greater => Standing::Stands,
+            },
+            None => Standing::Stands,
+        }
     }
 }
 
@@ -92,15 +114,16 @@ mod tests {
     fn an_ended_session_stays_ended() {
         let revoked = Revoked::default();
         revoked.end_session("a");
-        assert!(revoked.is_ended(&claims("a", 9)));
-        assert!(!revoked.is_ended(&claims("b", 9)));
+        assert_eq!(revoked.standing(&claims("a", 9)), Standing::Ended);
+        assert_eq!(revoked.standing(&claims("b", 9)), Standing::Stands);
     }
 
     #[test]
     fn ending_all_sessions_spares_the_ones_begun_later() {
         let revoked = Revoked::default();
         revoked.end_user("usr_1", 10);
-        assert!(revoked.is_ended(&claims("a", 10)));
-        assert!(!revoked.is_ended(&claims("a", 11)));
+        assert_eq!(revoked.standing(&claims("a", 9)), Standing::Ended);
+        assert_eq!(revoked.standing(&claims("a", 10)), Standing::Unsure);
+        assert_eq!(revoked.standing(&claims("a", 11)), Standing::Stands);
     }
 }

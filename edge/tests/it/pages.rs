@@ -1,6 +1,8 @@
 //! Pages: whole, degraded, failing; deadlines and retries.
 
-use tonic::{Code, Status};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tonic::Status;
 use vitrina_proto::common::v1::Money;
 use vitrina_proto::products::v1::{
     BatchGetProductsRequest, ListLowStockRequest, Product, ProductList, Stock,
@@ -12,10 +14,10 @@ use vitrina_proto::publications::v1::{
 };
 use vitrina_proto::users::v1::{
     BatchGetSellersRequest, GetMySellerRequest, GetSellerRequest, ListWishlistRequest, Seller, SellerList,
-    Wish, Wishlist,
+    UpdateMeRequest, Wish, Wishlist,
 };
 
-use crate::support::{Shop, check_problem, token};
+use crate::support::{Shop, ana, check_problem, token};
 
 const PUBLICATIONS: &str = "vitrina.publications.v1.Publications";
 const PRODUCTS: &str = "vitrina.products.v1.Products/BatchGetProducts";
@@ -219,22 +221,28 @@ async fn account_and_dashboard_show_what_is_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_read_is_tried_again_and_a_write_is_not() {
+async fn a_read_is_tried_again_and_so_is_a_write_with_a_key() {
     let shop = shop().await;
     let search = format!("{PUBLICATIONS}/Search");
-    let tries = std::sync::atomic::AtomicUsize::new(0);
-    shop.scripts.on(&search, move |_: SearchRequest| {
-        match tries.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
-            0 => Err(Status::new(Code::Unavailable, "restarting")),
-            _ => Ok(SearchReply::default()),
-        }
-    });
+    shop.scripts.on(&search, at_second_try::<SearchRequest, _>(SearchReply::default()));
     assert_eq!(shop.get("/v1/publications").await.status(), 200);
-    let login = "vitrina.users.v1.Users/Login";
-    shop.scripts
-        .on(login, |_: vitrina_proto::users::v1::LoginRequest| Err::<Seller, _>(Status::unavailable("x")));
-    let body = serde_json::json!({"login": "ana", "password": "secret-1"});
-    let answer = shop.http.post(shop.url("/v1/auth/login")).json(&body).send().await.unwrap();
-    check_problem(answer, 503, "unavailable").await;
-    assert_eq!(shop.scripts.seen(login).len(), 1);
+
+    let update = "vitrina.users.v1.Users/UpdateMe";
+    let patch = || {
+        let request = shop.http.patch(shop.url("/v1/me")).bearer_auth(token("ses_1", &[]));
+        request.json(&serde_json::json!({"firstName": "Ana"}))
+    };
+    shop.scripts.on(update, at_second_try::<UpdateMeRequest, _>(ana()));
+    check_problem(patch().send().await.unwrap(), 503, "unavailable").await;
+    shop.scripts.on(update, at_second_try::<UpdateMeRequest, _>(ana()));
+    assert_eq!(patch().header("idempotency-key", "k-1").send().await.unwrap().status(), 200);
+}
+
+/// Not there at the first call, as a service that is being restarted.
+fn at_second_try<Q, A: Clone>(reply: A) -> impl Fn(Q) -> Result<A, Status> {
+    let calls = AtomicUsize::new(0);
+    move |_| match calls.fetch_add(1, Ordering::SeqCst) {
+        0 => Err(Status::unavailable("restarting")),
+        _ => Ok(reply.clone()),
+    }
 }
