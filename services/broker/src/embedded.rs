@@ -19,8 +19,8 @@ use crate::api::{Settle, Verdict};
 use crate::embedded::memory::{Lane, State, Transient, now_ms};
 use crate::embedded::rows::{BINDINGS, Binding, DEAD, QUEUED, QueuedRow};
 use crate::{
-    Broker, Consumer, DeadLetter, Delivery, Error, Health, Ladder, Message, Queue, QueueKind, RECOVERY_TOPIC_PREFIX,
-    topic,
+    Broker, Consumer, DeadLetter, Delivery, Error, Health, Ladder, Message, Queue, QueueKind,
+    RECOVERY_TOPIC_PREFIX, topic,
 };
 
 /// Rows of a queue before publishing is refused: about 1 GiB at 1 KiB each, days of a consumer's absence.
@@ -78,7 +78,8 @@ impl Inner {
 
     fn send_transient(&self, message: &Message) -> Result<usize, Error> {
         let mut state = self.state()?;
-        let is_meant = |to: &Transient| to.topics.iter().any(|pattern| topic::is_match(pattern, &message.topic));
+        let is_meant =
+            |to: &Transient| to.topics.iter().any(|pattern| topic::is_match(pattern, &message.topic));
         state.transient.retain(|to| !is_meant(to) || to.messages.try_send(message.clone()).is_ok());
         Ok(state.transient.iter().filter(|to| is_meant(to)).count())
     }
@@ -150,7 +151,11 @@ impl Broker for Embedded {
         };
         let fresh = QueuedRow::new(&row.value.message());
         let mut commit = Commit::new();
-        commit.expect(&DEAD, &key, row.version).delete(&DEAD, &key).put(&QUEUED, &(key.0.clone(), seq), &fresh);
+        commit.expect(&DEAD, &key, row.version).delete(&DEAD, &key).put(
+            &QUEUED,
+            &(key.0.clone(), seq),
+            &fresh,
+        );
         self.0.store.commit(commit).await?;
         lane.ready(seq);
         Ok(())
@@ -167,7 +172,11 @@ impl Broker for Embedded {
 }
 
 impl Embedded {
-    async fn consume_durable(&self, queue: Queue, sender: mpsc::Sender<Delivery>) -> Result<AbortHandle, Error> {
+    async fn consume_durable(
+        &self,
+        queue: Queue,
+        sender: mpsc::Sender<Delivery>,
+    ) -> Result<AbortHandle, Error> {
         let mut commit = Commit::new();
         commit.put(&BINDINGS, &queue.name, &Binding { topics: queue.topics.clone() });
         self.0.store.commit(commit).await?;
@@ -192,17 +201,31 @@ async fn feed(inner: Arc<Inner>, lane: Arc<Lane>, permits: Arc<Semaphore>, sende
     let _active = lane.active.lock().await;
     while let Ok(permit) = Arc::clone(&permits).acquire_owned().await {
         let seq = lane.take().await;
-        let held = Held { inner: Arc::clone(&inner), lane: Arc::clone(&lane), seq, is_settled: Settled::No, _permit: permit };
+        let held = Held {
+            inner: Arc::clone(&inner),
+            lane: Arc::clone(&lane),
+            seq,
+            is_settled: Settled::No,
+            _permit: permit,
+        };
         match QUEUED.get(&inner.store, &(lane.name.clone(), seq)) {
             Ok(Some(row)) => {
-                let delivery = Delivery { message: row.value.message(), attempt: row.value.attempt, settle: Box::new(held) };
+                let delivery = Delivery {
+                    message: row.value.message(),
+                    attempt: row.value.attempt,
+                    settle: Box::new(held),
+                };
                 if sender.send(delivery).await.is_err() {
                     return;
                 }
             }
             Ok(None) => held.forget(),
             Err(error) => {
-                tracing::error!(queue = lane.name, error = &error as &dyn std::error::Error, "a queue cannot be read");
+                tracing::error!(
+                    queue = lane.name,
+                    error = &error as &dyn std::error::Error,
+                    "a queue cannot be read"
+                );
                 drop(held);
                 tokio::time::sleep(READ_PAUSE).await;
             }
@@ -241,7 +264,12 @@ impl Drop for Held {
 
 #[async_trait]
 impl Settle for Held {
-    async fn settle(mut self: Box<Self>, message: Message, attempt: u32, verdict: Verdict) -> Result<(), Error> {
+    async fn settle(
+        mut self: Box<Self>,
+        message: Message,
+        attempt: u32,
+        verdict: Verdict,
+    ) -> Result<(), Error> {
         let key = (self.lane.name.clone(), self.seq);
         let mut row = QueuedRow::new(&message);
         row.attempt = attempt;
@@ -255,7 +283,8 @@ impl Settle for Held {
                 row.cause = cause;
                 if let Some(delay) = self.inner.ladder.after(attempt) {
                     row.attempt = attempt.saturating_add(1);
-                    row.due_ms = now_ms().saturating_add(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
+                    row.due_ms =
+                        now_ms().saturating_add(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
                     due = Some(row.due_ms);
                     commit.put(&QUEUED, &key, &row);
                 } else {

@@ -58,6 +58,12 @@ struct Up {
     publisher: Channel,
 }
 
+impl Up {
+    fn is_open(&self) -> bool {
+        self.connection.status().connected() && self.publisher.status().connected()
+    }
+}
+
 #[derive(Clone)]
 struct Shared {
     link: watch::Receiver<Link>,
@@ -73,7 +79,12 @@ struct Rabbit {
 impl Shared {
     async fn up(&self) -> Result<Arc<Up>, Error> {
         let mut link = self.link.clone();
-        let settled = link.wait_for(|link| !matches!(link, Link::Down(_)));
+        // A link that was lost a moment ago is not used: the supervisor replaces it at its next look.
+        let settled = link.wait_for(|link| match link {
+            Link::Down(_) => false,
+            Link::Up(up) => up.is_open(),
+            Link::Closed => true,
+        });
         match timeout(LINK_TIMEOUT, settled).await {
             Ok(Ok(link)) => match &*link {
                 Link::Up(up) => Ok(Arc::clone(up)),
@@ -85,18 +96,35 @@ impl Shared {
         }
     }
 
+    /// Resolves once the supervisor has given `up` up.
+    async fn lost(&self, up: &Arc<Up>) {
+        let mut link = self.link.clone();
+        // It fails when the supervisor is gone, and the connection with it.
+        let _ = link.wait_for(|link| !matches!(link, Link::Up(now) if Arc::ptr_eq(now, up))).await;
+    }
+
     /// Publishes and waits for the confirm; `Ok(false)` when no queue took the message.
-    async fn send(&self, exchange: &str, routing_key: &str, message: wire::Outgoing<'_>) -> Result<bool, Error> {
+    async fn send(
+        &self,
+        exchange: &str,
+        routing_key: &str,
+        message: wire::Outgoing<'_>,
+    ) -> Result<bool, Error> {
         let up = self.up().await?;
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let sending = async {
             let payload = &message.message.payload;
             let properties = message.properties();
-            up.publisher.basic_publish(exchange.into(), routing_key.into(), options, payload, properties).await?.await
+            up.publisher
+                .basic_publish(exchange.into(), routing_key.into(), options, payload, properties)
+                .await?
+                .await
         };
         match timeout(CONFIRM_TIMEOUT, sending).await {
             Ok(Ok(Confirmation::Ack(returned))) => Ok(returned.is_none()),
-            Ok(Ok(Confirmation::Nack(_) | Confirmation::NotRequested)) => Err(Error::Full(routing_key.to_owned())),
+            Ok(Ok(Confirmation::Nack(_) | Confirmation::NotRequested)) => {
+                Err(Error::Full(routing_key.to_owned()))
+            }
             Ok(Err(error)) => Err(Error::Rabbit(error)),
             Err(_) => Err(Error::Unavailable("no confirm in time".to_owned())),
         }
@@ -147,19 +175,25 @@ impl Broker for Rabbit {
     }
 }
 
-async fn supervise(url: String, ladder: Arc<Ladder>, link: watch::Sender<Link>, mut closed: watch::Receiver<()>) {
+async fn supervise(
+    url: String,
+    ladder: Arc<Ladder>,
+    link: watch::Sender<Link>,
+    mut closed: watch::Receiver<()>,
+) {
     loop {
         let round = async {
             match timeout(CONNECT_TIMEOUT, connect(&url, &ladder)).await {
                 Ok(Ok(up)) => {
                     let up = Arc::new(up);
                     link.send_replace(Link::Up(Arc::clone(&up)));
-                    while up.connection.status().connected() && up.publisher.status().connected() {
+                    while up.is_open() {
                         tokio::time::sleep(LOOK).await;
                     }
                     tracing::warn!("the connection to RabbitMQ is lost");
                     link.send_replace(Link::Down("the connection was lost".to_owned()));
-                    shut(&up).await;
+                    // In the background: a dead connection must not hold the next one up.
+                    tokio::spawn(async move { shut(&up).await });
                 }
                 Ok(Err(error)) => drop(link.send_replace(Link::Down(error.to_string()))),
                 Err(_) => drop(link.send_replace(Link::Down("the handshake takes too long".to_owned()))),
@@ -177,11 +211,21 @@ async fn supervise(url: String, ladder: Arc<Ladder>, link: watch::Sender<Link>, 
 }
 
 async fn connect(url: &str, ladder: &Ladder) -> Result<Up, lapin::Error> {
-    let connection = Connection::connect(url, ConnectionProperties::default().with_connection_name("vitrina".into())).await?;
+    let connection =
+        Connection::connect(url, ConnectionProperties::default().with_connection_name("vitrina".into()))
+            .await?;
     let publisher = connection.create_channel().await?;
     topology::declare_shared(&publisher, ladder).await?;
     publisher.confirm_select(ConfirmSelectOptions::default()).await?;
     Ok(Up { connection, publisher })
+}
+
+/// Waits for RabbitMQ's answer, but not for ever: after a lost connection some answers never come.
+async fn within<T>(answer: impl Future<Output = Result<T, lapin::Error>>) -> Result<T, Error> {
+    match timeout(LINK_TIMEOUT, answer).await {
+        Ok(done) => done.map_err(Error::Rabbit),
+        Err(_) => Err(Error::Unavailable("RabbitMQ does not answer".to_owned())),
+    }
 }
 
 async fn shut(up: &Up) {

@@ -11,7 +11,9 @@ fn is_match_from(pattern: &[&str], topic: &[&str]) -> bool {
     match (pattern.split_first(), topic.split_first()) {
         (None, None) => true,
         (Some((&"#", rest)), _) => (0..=topic.len()).any(|skip| is_match_from(rest, &topic[skip..])),
-        (Some((word, rest)), Some((first, others))) => (*word == "*" || word == first) && is_match_from(rest, others),
+        (Some((word, rest)), Some((first, others))) => {
+            (*word == "*" || word == first) && is_match_from(rest, others)
+        }
         (None, Some(_)) | (Some(_), None) => false,
     }
 }

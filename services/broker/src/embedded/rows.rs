@@ -49,7 +49,8 @@ pub(super) struct HeaderRow {
 
 impl QueuedRow {
     pub(super) fn new(message: &Message) -> QueuedRow {
-        let header = |(name, value): &(String, String)| HeaderRow { name: name.clone(), value: value.clone() };
+        let header =
+            |(name, value): &(String, String)| HeaderRow { name: name.clone(), value: value.clone() };
         QueuedRow {
             id: message.id.clone(),
             topic: message.topic.clone(),

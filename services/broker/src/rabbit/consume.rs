@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::api::{Settle, Verdict};
-use crate::rabbit::{LINK_TIMEOUT, LOOK, Shared, topology, wire};
+use crate::rabbit::{LINK_TIMEOUT, LOOK, Shared, topology, wire, within};
 use crate::{Consumer, Delivery, Error, Message, Queue, QueueKind};
 
 pub(super) async fn start(shared: Shared, queue: Queue) -> Result<Consumer, Error> {
@@ -29,7 +29,11 @@ async fn feed(shared: Shared, queue: Queue, sender: mpsc::Sender<Delivery>, decl
         match feed_once(&shared, &queue, &sender, &mut declared).await {
             Err(Error::Closed) => return,
             Err(error) => {
-                tracing::warn!(queue = queue.name, error = &error as &dyn std::error::Error, "the queue is lost for now");
+                tracing::warn!(
+                    queue = queue.name,
+                    error = &error as &dyn std::error::Error,
+                    "the queue is lost for now"
+                );
             }
             Ok(()) if sender.is_closed() => return,
             Ok(()) => {}
@@ -46,18 +50,29 @@ async fn feed_once(
     declared: &mut Option<oneshot::Sender<()>>,
 ) -> Result<(), Error> {
     let up = shared.up().await?;
-    let channel = up.connection.create_channel().await.map_err(Error::Rabbit)?;
     let opening = async {
+        let channel = up.connection.create_channel().await?;
         channel.basic_qos(queue.prefetch.max(1), BasicQosOptions::default()).await?;
         let name = topology::declare_queue(&channel, queue).await?;
-        channel.basic_consume(name, "".into(), BasicConsumeOptions::default(), FieldTable::default()).await
+        let stream = channel
+            .basic_consume(name, "".into(), BasicConsumeOptions::default(), FieldTable::default())
+            .await?;
+        Ok((channel, stream))
     };
-    let mut stream = opening.await.map_err(Error::Rabbit)?;
+    let (_channel, mut stream) = within(opening).await?;
     if let Some(declared) = declared.take() {
         // Nobody waits any more when the caller was cancelled; the closed sender ends the loop.
         let _ = declared.send(());
     }
-    while let Some(delivery) = stream.next().await {
+    // The stream does not always tell that its connection is gone.
+    let lost = shared.lost(&up);
+    tokio::pin!(lost);
+    loop {
+        let next = tokio::select! {
+            next = stream.next() => next,
+            () = &mut lost => None,
+        };
+        let Some(delivery) = next else { return Ok(()) };
         let mut source = delivery.map_err(Error::Rabbit)?;
         let data = std::mem::take(&mut source.data);
         let letter = wire::read(&source.properties, source.routing_key.as_str(), data).letter;
@@ -67,12 +82,12 @@ async fn feed_once(
             kind: queue.kind,
             source: Some(source),
         };
-        let delivery = Delivery { message: letter.message, attempt: letter.attempts, settle: Box::new(settle) };
+        let delivery =
+            Delivery { message: letter.message, attempt: letter.attempts, settle: Box::new(settle) };
         if sender.send(delivery).await.is_err() {
             return Ok(());
         }
     }
-    Ok(())
 }
 
 /// A delivery that RabbitMQ waits for.
@@ -86,7 +101,9 @@ struct Held {
 impl Held {
     async fn put(&self, message: &Message, attempt: u32, cause: &str, verdict: Step) -> Result<(), Error> {
         let (exchange, key, attempt) = match verdict {
-            Step::Later(delay) => (topology::retry_exchange(delay), self.queue.clone(), attempt.saturating_add(1)),
+            Step::Later(delay) => {
+                (topology::retry_exchange(delay), self.queue.clone(), attempt.saturating_add(1))
+            }
             Step::Dead => (String::new(), topology::dead_queue(&self.queue), attempt),
         };
         let outgoing = wire::Outgoing { message, attempt, cause: Some(cause), queue: Some(&self.queue) };
@@ -104,7 +121,12 @@ enum Step {
 
 #[async_trait]
 impl Settle for Held {
-    async fn settle(mut self: Box<Self>, message: Message, attempt: u32, verdict: Verdict) -> Result<(), Error> {
+    async fn settle(
+        mut self: Box<Self>,
+        message: Message,
+        attempt: u32,
+        verdict: Verdict,
+    ) -> Result<(), Error> {
         // Confirmed at its next place first, acknowledged here afterwards: twice at worst, never lost.
         match (self.kind, verdict) {
             (QueueKind::Transient, _) | (_, Verdict::Done) => {}
@@ -112,17 +134,21 @@ impl Settle for Held {
                 let step = self.shared.ladder.after(attempt).map_or(Step::Dead, Step::Later);
                 self.put(&message, attempt, &cause, step).await?;
             }
-            (QueueKind::Durable, Verdict::Dead(cause)) => self.put(&message, attempt, &cause, Step::Dead).await?,
+            (QueueKind::Durable, Verdict::Dead(cause)) => {
+                self.put(&message, attempt, &cause, Step::Dead).await?
+            }
         }
         let Some(source) = self.source.take() else { return Ok(()) };
-        source.ack(BasicAckOptions::default()).await.map_err(Error::Rabbit)?;
+        within(source.ack(BasicAckOptions::default())).await?;
         Ok(())
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let (Some(source), Ok(runtime)) = (self.source.take(), tokio::runtime::Handle::try_current()) else { return };
+        let (Some(source), Ok(runtime)) = (self.source.take(), tokio::runtime::Handle::try_current()) else {
+            return;
+        };
         runtime.spawn(async move {
             // It fails when the channel is gone, which gives the message back as well.
             let _ = source.nack(BasicNackOptions { requeue: true, ..BasicNackOptions::default() }).await;

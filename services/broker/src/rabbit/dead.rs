@@ -4,7 +4,7 @@ use lapin::Channel;
 use lapin::message::Delivery as Source;
 use lapin::options::{BasicAckOptions, BasicGetOptions};
 
-use crate::rabbit::{Shared, topology, wire};
+use crate::rabbit::{Shared, topology, wire, within};
 use crate::{DeadLetter, Error};
 
 /// Dead letters that are looked through for one of them.
@@ -32,7 +32,7 @@ pub(super) async fn replay(shared: &Shared, queue: &str, id: &str) -> Result<(),
         if !shared.send("", queue, outgoing).await? {
             return Err(Error::Unroutable(queue.to_owned()));
         }
-        source.ack(BasicAckOptions::default()).await.map_err(Error::Rabbit)
+        within(source.ack(BasicAckOptions::default())).await
     };
     let done = done.await.map(drop);
     close(&channel).await;
@@ -43,7 +43,7 @@ pub(super) async fn remove(shared: &Shared, queue: &str, id: &str) -> Result<(),
     let channel = open(shared).await?;
     let done = async {
         let (_, source) = find(&channel, queue, id).await?;
-        source.ack(BasicAckOptions::default()).await.map_err(Error::Rabbit)
+        within(source.ack(BasicAckOptions::default())).await
     };
     let done = done.await.map(drop);
     close(&channel).await;
@@ -51,12 +51,12 @@ pub(super) async fn remove(shared: &Shared, queue: &str, id: &str) -> Result<(),
 }
 
 async fn open(shared: &Shared) -> Result<Channel, Error> {
-    shared.up().await?.connection.create_channel().await.map_err(Error::Rabbit)
+    within(shared.up().await?.connection.create_channel()).await
 }
 
 async fn close(channel: &Channel) {
     // It fails when the connection is gone, which puts the messages back as well.
-    let _ = channel.close(200, "done".into()).await;
+    let _ = within(channel.close(200, "done".into())).await;
 }
 
 async fn find(channel: &Channel, queue: &str, id: &str) -> Result<(DeadLetter, Source), Error> {
@@ -73,7 +73,7 @@ async fn find(channel: &Channel, queue: &str, id: &str) -> Result<(DeadLetter, S
 /// The next message of the dead queue, with its letter when it is of `queue`.
 async fn get(channel: &Channel, queue: &str) -> Result<Option<(Option<DeadLetter>, Source)>, Error> {
     let dead = topology::dead_queue(queue);
-    let got = channel.basic_get(dead.as_str().into(), BasicGetOptions::default()).await.map_err(Error::Rabbit)?;
+    let got = within(channel.basic_get(dead.as_str().into(), BasicGetOptions::default())).await?;
     Ok(got.map(|got| {
         let mut source = got.delivery;
         let data = std::mem::take(&mut source.data);

@@ -6,6 +6,10 @@
 //! | `products.inbox` … | quorum queue | what is to be handled |
 //! | `vitrina.retry.<ms>` | fanout exchange and quorum queue with that TTL | what is put off; it goes back by its routing key, the queue's name |
 //! | `dead.<service>` | quorum queue | what was given up |
+//!
+//! A limit of RabbitMQ 3.10: the name of a new quorum queue reaches the disk half a second after its declaration. A
+//! server that is killed within that time may bring the queue back without a leader; consumers and publishers are then
+//! told that it does not answer, until an operator lets it elect one or deletes it.
 
 use std::time::Duration;
 
@@ -41,7 +45,9 @@ pub(super) async fn declare_shared(channel: &Channel, ladder: &Ladder) -> Result
         arguments.insert("x-message-ttl".into(), AMQPValue::LongLongInt(ttl_ms));
         // No routing key of its own: the message keeps the one it came with, the name of its queue.
         dead_letter_to(&mut arguments, None);
-        channel.exchange_declare(name.as_str().into(), ExchangeKind::Fanout, durable, FieldTable::default()).await?;
+        channel
+            .exchange_declare(name.as_str().into(), ExchangeKind::Fanout, durable, FieldTable::default())
+            .await?;
         channel.queue_declare(name.as_str().into(), QueueDeclareOptions::durable(), arguments).await?;
         bind(channel, &name, &name, "").await?;
     }
@@ -58,11 +64,14 @@ pub(super) async fn declare_queue(channel: &Channel, queue: &Queue) -> Result<Sh
             arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(DELIVERY_LIMIT));
             arguments.insert("x-single-active-consumer".into(), AMQPValue::Boolean(true));
             dead_letter_to(&mut arguments, Some(&dead));
-            channel.queue_declare(queue.name.as_str().into(), QueueDeclareOptions::durable(), arguments).await?;
+            channel
+                .queue_declare(queue.name.as_str().into(), QueueDeclareOptions::durable(), arguments)
+                .await?;
             ShortString::from(queue.name.as_str())
         }
         QueueKind::Transient => {
-            let options = QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
+            let options =
+                QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
             let name = format!("{}.{}", queue.name, uuid::Uuid::now_v7());
             channel.queue_declare(name.as_str().into(), options, FieldTable::default()).await?;
             ShortString::from(name)
@@ -75,7 +84,15 @@ pub(super) async fn declare_queue(channel: &Channel, queue: &Queue) -> Result<Sh
 }
 
 async fn bind(channel: &Channel, queue: &str, exchange: &str, key: &str) -> Result<()> {
-    channel.queue_bind(queue.into(), exchange.into(), key.into(), QueueBindOptions::default(), FieldTable::default()).await
+    channel
+        .queue_bind(
+            queue.into(),
+            exchange.into(),
+            key.into(),
+            QueueBindOptions::default(),
+            FieldTable::default(),
+        )
+        .await
 }
 
 fn quorum() -> FieldTable {

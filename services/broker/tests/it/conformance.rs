@@ -8,7 +8,8 @@ use tokio::sync::OnceCell;
 use tokio::time::timeout;
 use vitrina_broker::testing::RabbitServer;
 use vitrina_broker::{
-    Broker, Consumer, Delivery, Error, Ladder, Message, Queue, QueueKind, RabbitOptions, embedded_with, rabbitmq,
+    Broker, Consumer, Delivery, Error, Ladder, Message, Queue, QueueKind, RabbitOptions, embedded_with,
+    rabbitmq,
 };
 use vitrina_storage::{Options, Store};
 
@@ -39,7 +40,12 @@ impl Case {
     }
 
     fn queue(&self, kind: QueueKind) -> Queue {
-        Queue { name: format!("{}.inbox", self.name), topics: vec![format!("{}.*", self.name)], kind, prefetch: 10 }
+        Queue {
+            name: format!("{}.inbox", self.name),
+            topics: vec![format!("{}.*", self.name)],
+            kind,
+            prefetch: 10,
+        }
     }
 
     async fn consume(&self) -> Consumer {
@@ -72,7 +78,10 @@ pub(crate) fn message(topic: &str, id: &str) -> Message {
 }
 
 pub(crate) async fn next(consumer: &mut Consumer) -> Delivery {
-    timeout(Duration::from_secs(60), consumer.next()).await.expect("a delivery in time").expect("an open consumer")
+    timeout(Duration::from_secs(60), consumer.next())
+        .await
+        .expect("a delivery in time")
+        .expect("an open consumer")
 }
 
 fn unique() -> String {
@@ -125,7 +134,10 @@ async fn check_ladder(case: Case) {
     case.publish("1").await;
     for attempt in 1..=3 {
         let delivery = next(&mut consumer).await;
-        assert_eq!((delivery.attempt, delivery.message.topic.as_str()), (attempt, format!("{}.changed", case.name).as_str()));
+        assert_eq!(
+            (delivery.attempt, delivery.message.topic.as_str()),
+            (attempt, format!("{}.changed", case.name).as_str())
+        );
         delivery.retry_later("not now").await.unwrap();
     }
     let dead = case.broker.dead_letters(&case.queue(QueueKind::Durable).name, 10).await.unwrap();
