@@ -8,6 +8,7 @@
 //! and metrics there are; each part makes its own.
 
 mod error;
+mod line;
 pub mod metrics;
 pub mod names;
 pub mod propagate;

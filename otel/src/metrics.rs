@@ -6,7 +6,8 @@ use opentelemetry::global;
 use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter};
 
 /// Bounds of the histograms in seconds, as the semantic conventions advise for HTTP and RPC durations.
-const SECONDS_BOUNDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
+const SECONDS_BOUNDS: [f64; 14] =
+    [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 
 /// A counter that only grows.
 pub fn counter(name: &'static str) -> Counter<u64> {

@@ -17,7 +17,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
-use crate::Error;
+use crate::{Error, line};
 
 /// How long the probe waits for the collector: it stands on the same machine or network, and the start waits for it.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
@@ -27,7 +27,8 @@ const LOG_FILTER_VARIABLE: &str = "VITRINA_LOG";
 const OTLP_PORT: u16 = 4317;
 /// What the exporter itself runs on. Its spans would feed the exporter again, and its errors would fill the log
 /// whenever the collector is away, which is no concern of an operator of the shop.
-const EXPORTER_TARGETS: [&str; 6] = ["opentelemetry", "opentelemetry_sdk", "opentelemetry_otlp", "opentelemetry-otlp", "h2", "tonic"];
+const EXPORTER_TARGETS: [&str; 6] =
+    ["opentelemetry", "opentelemetry_sdk", "opentelemetry_otlp", "opentelemetry-otlp", "h2", "tonic"];
 
 /// What can be set.
 #[derive(Clone, Debug)]
@@ -86,16 +87,14 @@ pub fn start(config: Config) -> Result<Telemetry, Error> {
     }
     let tracers = tracers.build();
     let mut layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> = Vec::new();
-    layers.push(match config.log_format {
-        LogFormat::Text => tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(filter).boxed(),
-        LogFormat::Json => tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr).with_filter(filter).boxed(),
-    });
+    layers.push(line::layer(config.log_format, std::io::stderr).with_filter(filter).boxed());
     let tracer = tracers.tracer("vitrina");
     layers.push(tracing_opentelemetry::layer().with_tracer(tracer).with_filter(exported()).boxed());
     if let Some(running) = &export {
         layers.push(OpenTelemetryTracingBridge::new(&running.loggers).with_filter(exported()).boxed());
     }
-    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layers)).map_err(Error::AlreadyStarted)?;
+    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layers))
+        .map_err(Error::AlreadyStarted)?;
     global::set_text_map_propagator(TraceContextPropagator::new());
     global::set_tracer_provider(tracers.clone());
     if let Some(running) = &export {
@@ -153,7 +152,9 @@ fn listening(endpoint: &str) -> Result<Option<String>, Error> {
     let url = if endpoint.contains("://") { endpoint.to_owned() } else { format!("http://{endpoint}") };
     let uri: http::Uri = url.parse().map_err(|_| wrong())?;
     let host = uri.host().ok_or_else(wrong)?.trim_matches(['[', ']']);
-    let Ok(mut addresses) = (host, uri.port_u16().unwrap_or(OTLP_PORT)).to_socket_addrs() else { return Ok(None) };
+    let Ok(mut addresses) = (host, uri.port_u16().unwrap_or(OTLP_PORT)).to_socket_addrs() else {
+        return Ok(None);
+    };
     let is_listening = addresses.any(|address| TcpStream::connect_timeout(&address, PROBE_TIMEOUT).is_ok());
     Ok(is_listening.then_some(url))
 }
@@ -166,10 +167,14 @@ fn exporters(endpoint: &str, resource: Resource) -> Result<(Export, SpanExporter
         .build()
         .map_err(Error::Runtime)?;
     let entered = runtime.enter();
-    let spans = SpanExporter::builder().with_tonic().with_endpoint(endpoint).build().map_err(Error::Exporter)?;
-    let logs = LogExporter::builder().with_tonic().with_endpoint(endpoint).build().map_err(Error::Exporter)?;
-    let metrics = MetricExporter::builder().with_tonic().with_endpoint(endpoint).build().map_err(Error::Exporter)?;
-    let loggers = SdkLoggerProvider::builder().with_resource(resource.clone()).with_batch_exporter(logs).build();
+    let spans =
+        SpanExporter::builder().with_tonic().with_endpoint(endpoint).build().map_err(Error::Exporter)?;
+    let logs =
+        LogExporter::builder().with_tonic().with_endpoint(endpoint).build().map_err(Error::Exporter)?;
+    let metrics =
+        MetricExporter::builder().with_tonic().with_endpoint(endpoint).build().map_err(Error::Exporter)?;
+    let loggers =
+        SdkLoggerProvider::builder().with_resource(resource.clone()).with_batch_exporter(logs).build();
     let meters = SdkMeterProvider::builder().with_resource(resource).with_periodic_exporter(metrics).build();
     drop(entered);
     Ok((Export { loggers, meters, runtime }, spans))

@@ -5,10 +5,18 @@ use std::time::{Duration, Instant};
 
 use opentelemetry_proto::tonic::collector::logs::v1::logs_service_server::{LogsService, LogsServiceServer};
 use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsServiceRequest, ExportLogsServiceResponse};
-use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{MetricsService, MetricsServiceServer};
-use opentelemetry_proto::tonic::collector::metrics::v1::{ExportMetricsServiceRequest, ExportMetricsServiceResponse};
-use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
-use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
+use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{
+    MetricsService, MetricsServiceServer,
+};
+use opentelemetry_proto::tonic::collector::metrics::v1::{
+    ExportMetricsServiceRequest, ExportMetricsServiceResponse,
+};
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
+    TraceService, TraceServiceServer,
+};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::metrics::v1::Metric;
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -91,7 +99,12 @@ impl Collector {
 
     fn names_of(&self, trace_id: &str) -> Vec<String> {
         let received = self.received();
-        received.spans.iter().filter(|span| hex(&span.trace_id) == trace_id).map(|span| span.name.clone()).collect()
+        received
+            .spans
+            .iter()
+            .filter(|span| hex(&span.trace_id) == trace_id)
+            .map(|span| span.name.clone())
+            .collect()
     }
 
     fn received(&self) -> MutexGuard<'_, Received> {
@@ -106,8 +119,12 @@ pub fn hex(id: &[u8]) -> String {
 
 #[tonic::async_trait]
 impl TraceService for Collector {
-    async fn export(&self, request: Request<ExportTraceServiceRequest>) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        let scopes = request.into_inner().resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
+    async fn export(
+        &self,
+        request: Request<ExportTraceServiceRequest>,
+    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
+        let scopes =
+            request.into_inner().resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
         self.received().spans.extend(scopes.flat_map(|scope| scope.spans));
         Ok(Response::new(ExportTraceServiceResponse::default()))
     }
@@ -115,7 +132,10 @@ impl TraceService for Collector {
 
 #[tonic::async_trait]
 impl LogsService for Collector {
-    async fn export(&self, request: Request<ExportLogsServiceRequest>) -> Result<Response<ExportLogsServiceResponse>, Status> {
+    async fn export(
+        &self,
+        request: Request<ExportLogsServiceRequest>,
+    ) -> Result<Response<ExportLogsServiceResponse>, Status> {
         let scopes = request.into_inner().resource_logs.into_iter().flat_map(|resource| resource.scope_logs);
         self.received().logs.extend(scopes.flat_map(|scope| scope.log_records));
         Ok(Response::new(ExportLogsServiceResponse::default()))
@@ -124,8 +144,12 @@ impl LogsService for Collector {
 
 #[tonic::async_trait]
 impl MetricsService for Collector {
-    async fn export(&self, request: Request<ExportMetricsServiceRequest>) -> Result<Response<ExportMetricsServiceResponse>, Status> {
-        let scopes = request.into_inner().resource_metrics.into_iter().flat_map(|resource| resource.scope_metrics);
+    async fn export(
+        &self,
+        request: Request<ExportMetricsServiceRequest>,
+    ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
+        let scopes =
+            request.into_inner().resource_metrics.into_iter().flat_map(|resource| resource.scope_metrics);
         self.received().metrics.extend(scopes.flat_map(|scope| scope.metrics));
         Ok(Response::new(ExportMetricsServiceResponse::default()))
     }
