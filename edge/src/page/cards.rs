@@ -28,8 +28,8 @@ impl Pages {
         let (products, sellers, images) =
             tokio::join!(self.products(products.clone()), self.sellers(sellers), self.images(products),);
         Joined {
-            products: missing.optional("prices", products),
-            sellers: missing.optional("sellers", sellers),
+            products: missing.optional("product", products),
+            sellers: missing.optional("seller", sellers),
             images: missing.optional("images", images),
         }
     }

@@ -30,7 +30,7 @@ use vitrina_proto::storefront::v1::{
 };
 
 use crate::answer::DEGRADED;
-use crate::upstream::{InProcess, Scope, Transport, not_configured};
+use crate::upstream::{InProcess, Scope, Transport, is_not_configured, not_configured};
 
 /// The pages of one request: its clients and its frame.
 #[derive(Clone)]
@@ -68,17 +68,28 @@ pub(crate) fn with_pages(clients: &Clients<Transport>, scope: &Scope) -> Clients
 }
 
 impl Missing {
-    /// The part, or its name noted as missing.
+    /// The part, or its name noted as missing. A part of a service that this shop runs without is not missing: without it the
+    /// page is as whole as it ever is.
     fn optional<T>(&mut self, name: &str, part: Result<T, Status>) -> Option<T> {
         match part {
             Ok(part) => Some(part),
+            Err(fault) if is_not_configured(&fault) => None,
             Err(fault) => {
                 tracing::debug!(part = name, code = ?fault.code(), "a part of a page is missing");
-                if !self.0.iter().any(|known| known == name) {
-                    self.0.push(name.to_owned());
-                }
+                self.name(name);
                 None
             }
+        }
+    }
+
+    /// Notes what a part of the page lacks itself.
+    fn extend(&mut self, parts: &Missing) {
+        parts.0.iter().for_each(|name| self.name(name));
+    }
+
+    fn name(&mut self, name: &str) {
+        if !self.0.iter().any(|known| known == name) {
+            self.0.push(name.to_owned());
         }
     }
 }

@@ -45,9 +45,7 @@ pub(super) async fn page(pages: &Pages, request: PublicationPageRequest) -> Resu
         .unwrap_or_default();
     let related = match missing.optional("related", related) {
         Some((cards, parts)) => {
-            if !parts.0.is_empty() {
-                missing.optional::<()>("related", Err(Status::unavailable("incomplete cards")));
-            }
+            missing.extend(&parts);
             cards
         }
         None => Vec::new(),

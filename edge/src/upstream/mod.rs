@@ -19,7 +19,7 @@ use tower::util::BoxCloneSyncService;
 
 pub(crate) use faults::{Fault, Faults};
 pub(crate) use scope::{Budget, Scope, Timings};
-pub(crate) use transport::{Transport, not_configured};
+pub(crate) use transport::{Transport, is_not_configured, not_configured};
 
 use crate::config::EdgeConfig;
 use crate::error::Error;

@@ -121,6 +121,17 @@ impl Service<http::Request<Body>> for Transport {
     }
 }
 
+/// The reason of [`not_configured`].
+const NOT_CONFIGURED: &str = "service_not_configured";
+
+/// Whether a fault is that of [`not_configured`].
+pub(crate) fn is_not_configured(fault: &Status) -> bool {
+    use tonic_types::StatusExt;
+
+    fault.code() == tonic::Code::Unimplemented
+        && fault.get_details_error_info().is_some_and(|info| info.reason == NOT_CONFIGURED)
+}
+
 /// The fault of calling a service that this shop runs without.
 pub(crate) fn not_configured(service: &str) -> Status {
     use tonic_types::{ErrorDetails, StatusExt};
@@ -128,6 +139,6 @@ pub(crate) fn not_configured(service: &str) -> Status {
     Status::with_error_details(
         tonic::Code::Unimplemented,
         format!("This shop runs without the service `{service}`."),
-        ErrorDetails::with_error_info("service_not_configured", "vitrina", []),
+        ErrorDetails::with_error_info(NOT_CONFIGURED, "vitrina", []),
     )
 }
