@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `users/`, `products/`, `publications/` | a service's store (and search index) | |
 //! | `broker/` | the embedded broker's store | |
-//! | `master.key` | 32 bytes that every other key is derived from | 0600 |
+//! | `master.key` | 64 hexadecimal digits; every other key is derived from it | 0600 |
 //! | `admin.token` | bearer token of the admin listener | 0600 |
 //! | `edge.url`, `admin.url` | where the running shop listens; written at each start | |
 
@@ -13,8 +13,9 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use rand::RngCore;
+use vitrina_users::master_key;
 
 /// The services of the shop, each with its store in a folder of its name.
 pub(crate) const SERVICES: [&str; 3] = ["users", "products", "publications"];
@@ -46,26 +47,7 @@ impl Data {
 
     /// The master key, made at the first start.
     pub(crate) fn master_key(&self) -> Result<[u8; KEY_BYTES]> {
-        let path = self.key_file();
-        match fs::read(&path) {
-            Ok(bytes) => match bytes.try_into() {
-                Ok(key) => Ok(key),
-                Err(_) => bail!(
-                    "{} is damaged: it must hold {KEY_BYTES} bytes; restore it from a backup",
-                    path.display()
-                ),
-            },
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                if self.store("users").exists() {
-                    bail!("{} is missing, but there are accounts: restore it from a backup", path.display());
-                }
-                let mut key = [0; KEY_BYTES];
-                rand::rngs::OsRng.fill_bytes(&mut key);
-                write_secret(&path, &key)?;
-                Ok(key)
-            }
-            Err(error) => Err(error).with_context(|| format!("{} can't be read", path.display())),
-        }
+        Ok(master_key::load(&self.key_file(), &self.store("users"))?)
     }
 
     /// The token of the admin listener, made at the first start.
@@ -135,23 +117,5 @@ mod tests {
         let data = Data::at(folder.path());
         assert_eq!(data.master_key().unwrap(), data.master_key().unwrap());
         assert_eq!(data.admin_token().unwrap(), data.admin_token().unwrap());
-    }
-
-    #[test]
-    fn a_lost_key_is_not_made_anew_over_accounts() {
-        let folder = tempfile::tempdir().unwrap();
-        let data = Data::at(folder.path());
-        fs::create_dir(data.store("users")).unwrap();
-        let error = data.master_key().unwrap_err().to_string();
-        assert!(error.contains("master.key"), "{error}");
-    }
-
-    #[test]
-    fn a_damaged_key_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let data = Data::at(folder.path());
-        fs::write(data.key_file(), b"short").unwrap();
-        let error = data.master_key().unwrap_err().to_string();
-        assert!(error.contains("master.key"), "{error}");
     }
 }

@@ -11,8 +11,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use vitrina_storage::{Options, Store};
+use vitrina_users::master_key;
 
-use crate::data::{Data, KEY_BYTES, SERVICES, write_secret};
+use crate::data::{Data, SERVICES, write_secret};
 
 /// The stores of a shop: the services' and the embedded broker's, whose events may still be on their way.
 fn stores() -> impl Iterator<Item = &'static str> {
@@ -33,7 +34,9 @@ pub(crate) fn backup(folder: &Path, data: &Path) -> Result<ExitCode> {
         bail!("{} is not empty: a backup never writes over anything", folder.display());
     }
     fs::create_dir_all(folder).with_context(|| format!("{} can't be made", folder.display()))?;
-    write_secret(&folder.join("master.key"), &data.master_key()?)?;
+    // Read as a key first: a damaged one is named now, and not when it is needed.
+    data.master_key()?;
+    write_secret(&folder.join("master.key"), &fs::read(data.key_file())?)?;
     for name in names {
         let store = Store::open(&data.store(name), Options::default())
             .with_context(|| format!("the store {name} can't be opened: stop the shop before a backup"))?;
@@ -81,11 +84,9 @@ pub(crate) async fn restore(folder: &Path, data: &Path) -> Result<ExitCode> {
 /// With every damaged file, named.
 pub(crate) fn verify(folder: &Path) -> Result<ExitCode> {
     let mut damaged = Vec::new();
-    let key = folder.join("master.key");
-    match fs::read(&key) {
-        Ok(bytes) if bytes.len() == KEY_BYTES => {}
-        Ok(bytes) => damaged.push(format!("{}: {} bytes instead of {KEY_BYTES}", key.display(), bytes.len())),
-        Err(error) => damaged.push(format!("{}: {error}", key.display())),
+    // The folder itself stands for the data that needs the key: a missing one is named, never made.
+    if let Err(error) = master_key::load(&folder.join("master.key"), folder) {
+        damaged.push(error.to_string());
     }
     let mut found = 0;
     for name in stores() {

@@ -91,13 +91,20 @@ pub(crate) async fn run(options: UpOptions) -> Result<ExitCode> {
     let upstreams = services.iter().fold(Upstreams::new(), |upstreams, service| {
         upstreams.in_process(service.name(), service.in_process())
     });
-    let edge = Edge::start(edge_config(&options, &config, &data)?, upstreams, Some(Arc::clone(&broker))).await?;
+    let edge =
+        Edge::start(edge_config(&options, &config, &data)?, upstreams, Some(Arc::clone(&broker))).await?;
     let (url, admin) = (format!("http://{}", edge.addr), format!("http://{}", edge.admin_addr));
     data.write_urls(&url, &admin)?;
-    info!(ready_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX), url, "the shop is ready");
+    info!(
+        ready_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        url, "the shop is ready"
+    );
     println!("vitrina is ready: {url} (reference: {url}/docs, operators: {admin})");
     if options.demo && is_new {
-        Plan::demo().fill(&Shop::at(&url)?, &ProgressBar::hidden()).await.context("the demo can't be made")?;
+        Plan::demo()
+            .fill(&Shop::at(&url)?, &ProgressBar::hidden())
+            .await
+            .context("the demo can't be made")?;
         println!("the demo shop is filled: log in as seller1 or buyer, password vitrina-demo");
     }
     stop.await;
@@ -135,14 +142,22 @@ async fn start_services(options: &UpOptions, data: &Data, broker: &Arc<dyn Broke
     Ok(running)
 }
 
-fn build(name: &str, context: &vitrina_chassis::Context, folder: &Path, master_key: [u8; KEY_BYTES]) -> Result<Service> {
+fn build(
+    name: &str,
+    context: &vitrina_chassis::Context,
+    folder: &Path,
+    master_key: [u8; KEY_BYTES],
+) -> Result<Service> {
     let context = context.clone();
     Ok(match name {
         "users" => vitrina_users::start(context, vitrina_users::Config::new(master_key))?,
         "products" => vitrina_products::start(context, vitrina_products::Config::default()),
         _ => {
             let index_dir = folder.join("index");
-            vitrina_publications::start(context, vitrina_publications::Config { index_dir, ..Default::default() })?
+            vitrina_publications::start(
+                context,
+                vitrina_publications::Config { index_dir, ..Default::default() },
+            )?
         }
     })
 }

@@ -3,7 +3,6 @@
 //! It starts and stops things only: settings ─▶ telemetry ─▶ store and broker ─▶ service ─▶ serve ─▶ drain. One line on
 //! standard output says that it is ready and where; the log goes to standard error.
 
-mod master_key;
 mod settings;
 
 use std::sync::Arc;
@@ -65,7 +64,10 @@ fn build(settings: &Settings, broker: Arc<dyn Broker>) -> anyhow::Result<(Contex
     let dir = settings.data.join(settings.name.as_str());
     // Before the store is made: its being there is what tells a first start from a lost key.
     let users = match settings.name {
-        Name::Users => Some(vitrina_users::Config::new(master_key::load(&settings.master_key_file, &dir)?)),
+        Name::Users => Some(vitrina_users::Config::new(vitrina_users::master_key::load(
+            &settings.master_key_file,
+            &dir,
+        )?)),
         Name::Products | Name::Publications => None,
     };
     let store = Store::open(&dir, Options::default()).context("cannot open the store")?;

@@ -20,6 +20,7 @@ mod config;
 mod error;
 mod events;
 mod keys;
+pub mod master_key;
 mod model;
 mod secret;
 mod store;

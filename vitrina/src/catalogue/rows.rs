@@ -1,5 +1,6 @@
 //! Cuts a CSV file into chunks of whole rows, each with the header, byte for byte as they stand in the file.
 
+use std::ops::Range;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -28,6 +29,8 @@ pub(crate) struct Rows {
     pub(crate) chunks: Vec<Chunk>,
     /// Rows that are no CSV, such as one with too few fields: (line, reason).
     pub(crate) broken: Vec<(u64, String)>,
+    /// Where each row stands: its first line and its bytes, in the order of the file.
+    places: Vec<(u64, Range<usize>)>,
     text: Vec<u8>,
 }
 
@@ -48,25 +51,34 @@ impl Rows {
             bail!("it has no header");
         }
         let start = usize::try_from(reader.position().byte())?;
-        let mut rows = Rows { header, chunks: Vec::new(), broken: Vec::new(), text: Vec::new() };
         let head = with_line_end(&text[..start]);
+        let mut rows =
+            Rows { header, chunks: Vec::new(), broken: Vec::new(), places: Vec::new(), text: Vec::new() };
         let mut record = csv::ByteRecord::new();
         let mut before = start;
-        loop {
-            let is_there = reader.read_byte_record(&mut record).context("it is no CSV")?;
+        let mut line = 1 + line_ends(&text[..start]);
+        let mut next_line = line;
+        while reader.read_byte_record(&mut record).context("it is no CSV")? {
             let after = usize::try_from(reader.position().byte())?.min(text.len());
-            if !is_there {
-                break;
+            // The reader leaves the second half of a CR LF, and empty lines, to the next row.
+            let blank = text[before..after].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+            let row = before + blank..after;
+            line += line_ends(&text[before..row.start]);
+            if line != next_line {
+                // Within a chunk, lines are counted from its first row on: a gap starts another one.
+                rows.end_chunk();
             }
-            let line = record.position().map_or(0, csv::Position::line);
+            rows.places.push((line, row.clone()));
             if record.len() == rows.header.len() {
-                rows.push(&head, &text[before..after], line);
+                rows.push(&head, &text[row.clone()], line);
             } else {
                 let reason = format!("{} fields where the header has {}", record.len(), rows.header.len());
                 rows.broken.push((line, reason));
-                // Lines within a chunk are counted from its first: a gap starts another chunk.
                 rows.end_chunk();
             }
+            let has_end = text[row.clone()].ends_with(b"\n");
+            line += line_ends(&text[row]);
+            next_line = line + u64::from(!has_end);
             before = after;
         }
         rows.chunks.retain(|chunk| chunk.rows > 0);
@@ -76,11 +88,10 @@ impl Rows {
 
     /// The row that starts at `line`, as it stands in the file.
     pub(crate) fn row_at(&self, line: u64) -> Option<csv::ByteRecord> {
-        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(self.text.as_slice());
-        reader
-            .byte_records()
-            .filter_map(std::result::Result::ok)
-            .find(|record| record.position().is_some_and(|position| position.line() == line))
+        let place = self.places.binary_search_by_key(&line, |(line, _)| *line).ok()?;
+        let row = &self.text[self.places.get(place)?.1.clone()];
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(row);
+        reader.byte_records().next()?.ok()
     }
 
     /// How many rows go to the shop.
@@ -111,12 +122,16 @@ impl Rows {
     }
 }
 
-fn with_line_end(text: &[u8]) -> Vec<u8> {
-    let mut text = text.to_vec();
-    if !text.ends_with(b"\n") {
-        text.push(b'\n');
-    }
-    text
+/// A row with one line end, whichever it has in the file.
+fn with_line_end(row: &[u8]) -> Vec<u8> {
+    let end = row.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
+    let mut row = row[..end].to_vec();
+    row.push(b'\n');
+    row
+}
+
+fn line_ends(text: &[u8]) -> u64 {
+    text.iter().filter(|byte| **byte == b'\n').count() as u64
 }
 
 #[cfg(test)]
@@ -134,6 +149,17 @@ mod tests {
         assert_eq!(rows.chunks[1].csv, b"sku,title\n4,d\n");
         assert_eq!(rows.chunks[1].first_line, 6);
         assert_eq!(rows.row_at(4).unwrap().get(1), Some(&b"b"[..]));
+    }
+
+    #[test]
+    fn line_ends_of_other_systems_are_one_line_each() {
+        let rows = Rows::cut("sku,title\r\n1,a\r\n\r\n2,b\r\n3\r\n".into()).unwrap();
+        assert_eq!(rows.chunks[0].csv, b"sku,title\n1,a\n");
+        assert_eq!(rows.chunks[1].csv, b"sku,title\n2,b\n");
+        assert_eq!(rows.chunks[1].first_line, 4);
+        assert_eq!(rows.places.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2, 4, 5]);
+        assert_eq!(rows.broken[0].0, 5);
+        assert_eq!(rows.row_at(4).unwrap().get(0), Some(&b"2"[..]));
     }
 
     #[test]

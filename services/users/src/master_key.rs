@@ -1,37 +1,55 @@
-//! The master key of the users: read from its file, made at the very first start.
+//! The master key: read from its file, made at the very first start.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
 use rand::RngCore;
 use rand::rngs::OsRng;
 
-/// Reads the key; makes one when there is none and no data either.
+/// Why there is no master key.
+#[derive(Debug, thiserror::Error)]
+pub enum MasterKeyError {
+    /// The file holds something else.
+    #[error("{} does not hold 64 hexadecimal digits: restore it from a backup", .0.display())]
+    Damaged(PathBuf),
+    /// There is data, but no key: a new one would silently make what the old one sealed unreadable.
+    #[error("{} is missing, but there is data in {} that needs it: restore it from a backup", path.display(), data.display())]
+    Missing {
+        /// Where the key should be.
+        path: PathBuf,
+        /// The data that was sealed with it.
+        data: PathBuf,
+    },
+    /// The file cannot be read or written.
+    #[error("{} cannot be read or written", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// Reads the key in the file `path` (64 hexadecimal digits, mode 0600); makes one when there is none and no data either.
 ///
 /// # Errors
-/// When the file is not a key, and when there is data but no key: a new one would silently make what the old one sealed
-/// unreadable.
-pub(crate) fn load(path: &Path, store_dir: &Path) -> anyhow::Result<[u8; 32]> {
+/// When the file is not a key, and when there is data in `data` but no key.
+pub fn load(path: &Path, data: &Path) -> Result<[u8; 32], MasterKeyError> {
+    let failed = |source| MasterKeyError::File { path: path.to_owned(), source };
     match fs::read_to_string(path) {
-        Ok(text) => decode(text.trim())
-            .with_context(|| format!("{} does not hold 64 hexadecimal digits", path.display())),
+        Ok(text) => decode(text.trim()).ok_or_else(|| MasterKeyError::Damaged(path.to_owned())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            if store_dir.exists() {
-                bail!(
-                    "{} is missing, but there is data in {} that needs it",
-                    path.display(),
-                    store_dir.display()
-                );
+            if data.exists() {
+                return Err(MasterKeyError::Missing { path: path.to_owned(), data: data.to_owned() });
             }
-            make(path).with_context(|| format!("cannot write {}", path.display()))
+            make(path).map_err(failed)
         }
-        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+        Err(error) => Err(failed(error)),
     }
 }
 
-fn make(path: &Path) -> anyhow::Result<[u8; 32]> {
+fn make(path: &Path) -> std::io::Result<[u8; 32]> {
     let mut key = [0; 32];
     OsRng.fill_bytes(&mut key);
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
