@@ -1,6 +1,6 @@
 //! Telemetry: how Vitrina's processes tell what they do.
 //!
-//! [`start`] sets traces, logs and metrics up: logs go to standard error, and all three to an OTLP collector when one
+//! [`start()`] sets traces, logs and metrics up: logs go to standard error, and all three to an OTLP collector when one
 //! listens. Trace ids exist with and without a collector, since a client is told the id of its trace. The crate keeps
 //! every name ([`names`]) and carries the W3C trace context over HTTP, gRPC and messages ([`propagate`]).
 //!

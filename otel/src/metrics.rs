@@ -1,6 +1,6 @@
 //! Instruments of the global meter.
 //!
-//! An instrument made before [`crate::start`] counts for nobody: keep it in a `LazyLock` that is first used later.
+//! An instrument made before [`crate::start()`] counts for nobody: keep it in a `LazyLock` that is first used later.
 
 use opentelemetry::global;
 use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter};

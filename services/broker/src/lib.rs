@@ -2,7 +2,7 @@
 //!
 //! Flow: a publisher hands a [`Message`] over and goes on once it is durable; each [`Queue`] whose topics match gets
 //! its copy; a consumer settles each [`Delivery`] after its effect is committed. There are two implementations with
-//! the same semantics, held to one suite of tests: [`embedded`] for one process and [`rabbitmq`].
+//! the same semantics, held to one suite of tests: [`embedded()`] for one process and [`rabbitmq`].
 //!
 //! Invariants: publishing succeeds only after the message is durable; delivery is at least once; the order of a key
 //! holds as long as no message of it is put off (consumers compare the version of the entity). A queue exists from
