@@ -4,8 +4,10 @@ mod find;
 mod publish;
 mod question;
 mod read;
+mod wait;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use vitrina_chassis::{Answer, Call, Clock, Context};
 use vitrina_proto::publications::v1 as pb;
@@ -23,8 +25,7 @@ pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     search: Arc<Search>,
-    product_wait_ms: u64,
-    waits: Arc<tokio::sync::Semaphore>,
+    waits: wait::Waits,
 }
 
 impl App {
@@ -33,8 +34,7 @@ impl App {
             store: ctx.store.clone(),
             clock: ctx.clock.clone(),
             search,
-            product_wait_ms: config.product_wait_ms,
-            waits: Arc::new(tokio::sync::Semaphore::new(publish::WAITS_MAX)),
+            waits: wait::Waits::of(Duration::from_millis(config.event_wait_ms)),
         }
     }
 
@@ -46,12 +46,12 @@ impl App {
         if may_see { Ok(row) } else { Err(Error::PublicationUnknown) }
     }
 
-    /// A publication of the caller, to be changed.
+    /// A publication of the caller, to be changed; another's does not exist for this.
     fn own<T>(&self, call: &Call<T>, id: &str) -> Result<Row<Publication>, Error> {
         let seller = call.caller.require_seller()?;
         let row = self.visible(call, id)?;
         if row.value.seller != seller {
-            return Err(vitrina_chassis::Fault::forbidden("not_owner", "this is another seller's").into());
+            return Err(Error::PublicationUnknown);
         }
         call.check_version(row.version)?;
         Ok(row)

@@ -10,8 +10,8 @@ use serde::Deserialize;
 pub struct Config {
     /// Where the search index is kept; made anew from the store when it is missing or damaged.
     pub index_dir: PathBuf,
-    /// Milliseconds for which a product that is not known yet is waited for: its event may still be on its way.
-    pub product_wait_ms: u64,
+    /// Milliseconds for which a product or a user that is not known yet is waited for: the event may still be on its way.
+    pub event_wait_ms: u64,
     /// Bytes that the index may gather in memory before it writes a segment; tantivy wants at least 15 MB.
     pub index_memory_bytes: usize,
 }
@@ -20,7 +20,7 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             index_dir: PathBuf::from("vitrina-data/publications/index"),
-            product_wait_ms: 1500,
+            event_wait_ms: 1500,
             index_memory_bytes: 20_000_000,
         }
     }

@@ -1,14 +1,19 @@
 //! Brings the index after the store: reads the queue, indexes what the store holds, commits the index, empties the queue.
 //!
-//! In this order a crash at any point only repeats work. The queue is looked at every few milliseconds, because commits of
+//! In this order a crash at any point only repeats work. An index that is missing, damaged or was made from another store
+//! is made anew: everything is indexed, and only then the store takes down its name, so that an interrupted start begins
+//! again.
+//! The queue is looked at every few milliseconds, because commits of
 //! the inbox wake nobody, and a look at an empty table is one read in memory.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use vitrina_chassis::Context;
 use vitrina_storage::{Commit, Store};
 
+use crate::config::Config;
 use crate::error::Error;
 use crate::events;
 use crate::model::{PublicationId, Status};
@@ -24,12 +29,31 @@ const TELL_INTERVAL: Duration = Duration::from_secs(1);
 /// Publications a round: half of what a commit of the store may hold.
 const BATCH: usize = 500;
 
+/// An index, and its name when it is new and has to be filled.
+pub(crate) struct Opened {
+    pub(crate) search: Search,
+    pub(crate) new_name: Option<String>,
+}
+
+/// Opens the index of this store, or makes an empty one in its place.
+pub(crate) fn open(ctx: &Context, config: &Config) -> Result<Opened, Error> {
+    let (dir, memory_bytes) = (config.index_dir.as_path(), config.index_memory_bytes);
+    if let Some(name) = store::index_name(&ctx.store)? {
+        if let Some(search) = Search::open(dir, &name, memory_bytes)? {
+            return Ok(Opened { search, new_name: None });
+        }
+        tracing::warn!("the search index is missing or damaged and made anew from the store");
+    }
+    let name = vitrina_chassis::ids::uuid_at(ctx.clock.now_ms()).to_string();
+    Ok(Opened { search: Search::create(dir, &name, memory_bytes)?, new_name: Some(name) })
+}
+
 /// Runs until it is dropped.
-pub(crate) async fn run(store: Store, search: Arc<Search>) {
+pub(crate) async fn run(store: Store, search: Arc<Search>, mut new_name: Option<String>) {
     let mut is_untold = false;
     let mut told_at = Instant::now();
     loop {
-        let wait = match round(&store, &search).await {
+        let wait = match round(&store, &search, &mut new_name).await {
             Ok(0) => LOOK_INTERVAL,
             Ok(count) => {
                 is_untold = true;
@@ -51,38 +75,43 @@ pub(crate) async fn run(store: Store, search: Arc<Search>) {
 }
 
 /// One round; how many publications it took in.
-async fn round(store: &Store, search: &Arc<Search>) -> Result<usize, Error> {
-    if !search.is_complete() {
-        fill(store, search).await?;
+async fn round(
+    store: &Store,
+    search: &Arc<Search>,
+    new_name: &mut Option<String>,
+) -> Result<usize, Error> {
+    if let Some(name) = new_name {
+        fill(store, search, name).await?;
+        *new_name = None;
     }
     let queued = store::queued(store, BATCH)?;
     if queued.is_empty() {
         return Ok(0);
     }
     apply(store, search, queued.iter().map(|(id, _)| *id).collect()).await?;
-    // One commit for all; when one of them was queued again meanwhile, each for itself.
-    let mut all = Commit::new();
-    queued.iter().for_each(|(id, version)| store::dequeue(&mut all, *id, *version));
-    match store.commit(all).await {
+    match dequeue(store, &queued).await {
+        // Some were queued again meanwhile: those stay, the others leave. Should it happen once more, all are indexed twice.
         Err(vitrina_storage::Error::Conflict) => {
-            for (id, version) in &queued {
-                let mut one = Commit::new();
-                store::dequeue(&mut one, *id, *version);
-                match store.commit(one).await {
-                    Ok(_) | Err(vitrina_storage::Error::Conflict) => {}
-                    Err(error) => return Err(error.into()),
-                }
+            let now = store::queued(store, BATCH)?;
+            let same: Vec<_> = queued.iter().filter(|row| now.contains(row)).copied().collect();
+            match dequeue(store, &same).await {
+                Ok(()) | Err(vitrina_storage::Error::Conflict) => {}
+                Err(error) => return Err(error.into()),
             }
         }
-        other => {
-            other?;
-        }
+        other => other?,
     }
     Ok(queued.len())
 }
 
+async fn dequeue(store: &Store, rows: &[(PublicationId, u64)]) -> Result<(), vitrina_storage::Error> {
+    let mut commit = Commit::new();
+    rows.iter().for_each(|(id, version)| store::dequeue(&mut commit, *id, *version));
+    store.commit(commit).await.map(drop)
+}
+
 /// Takes in everything that the store has.
-async fn fill(store: &Store, search: &Arc<Search>) -> Result<(), Error> {
+async fn fill(store: &Store, search: &Arc<Search>, name: &str) -> Result<(), Error> {
     let mut after = None;
     loop {
         let ids = store::all(store, after, BATCH)?;
@@ -90,7 +119,10 @@ async fn fill(store: &Store, search: &Arc<Search>) -> Result<(), Error> {
         after = Some(*last);
         apply(store, search, ids).await?;
     }
-    search.set_complete()
+    let mut commit = Commit::new();
+    store::name_index(&mut commit, name);
+    store.commit(commit).await?;
+    Ok(())
 }
 
 async fn apply(store: &Store, search: &Arc<Search>, ids: Vec<PublicationId>) -> Result<(), Error> {

@@ -13,12 +13,15 @@
 //! | `asked` | publication, question | nothing; backwards it is "newest first" |
 //! | `unanswered` | seller, question | nothing |
 //! | `index_queue` | publication | nothing; what the index has not taken in yet |
+//! | `index_name` | – | the name of the one index that has everything but the queue |
 
 use vitrina_chassis::ids::UserId;
 use vitrina_storage::Table;
 
 use crate::model::{ProductId, PublicationId, QuestionId};
-use crate::store::rows::{ListingRow, MarkRow, ProductRow, PublicationRow, QuestionRow, UserRow, WishesRow};
+use crate::store::rows::{
+    ListingRow, MarkRow, NameRow, ProductRow, PublicationRow, QuestionRow, UserRow, WishesRow,
+};
 
 pub(crate) const PUBLICATIONS: Table<PublicationId, PublicationRow> = Table::new(0x10, "publications");
 pub(crate) const BY_SELLER: Table<(UserId, PublicationId), MarkRow> = Table::new(0x11, "by_seller");
@@ -31,3 +34,4 @@ pub(crate) const QUESTIONS: Table<QuestionId, QuestionRow> = Table::new(0x17, "q
 pub(crate) const ASKED: Table<(PublicationId, QuestionId), MarkRow> = Table::new(0x18, "asked");
 pub(crate) const UNANSWERED: Table<(UserId, QuestionId), MarkRow> = Table::new(0x19, "unanswered");
 pub(crate) const INDEX_QUEUE: Table<PublicationId, MarkRow> = Table::new(0x1a, "index_queue");
+pub(crate) const INDEX_NAME: Table<(), NameRow> = Table::new(0x1b, "index_name");

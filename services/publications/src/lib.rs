@@ -32,9 +32,10 @@ pub use crate::error::Error;
 /// Builds the service: its rpcs, what it listens to, and the indexer.
 ///
 /// # Errors
-/// When the directory of the index cannot be made or written.
+/// When the store cannot be read, or the directory of the index cannot be made, written, or is in use by another process.
 pub fn start(ctx: Context, config: Config) -> Result<Service, Error> {
-    let search = Arc::new(search::Search::open(&config.index_dir, config.index_memory_bytes)?);
+    let opened = indexer::open(&ctx, &config)?;
+    let search = Arc::new(opened.search);
     let app = app::App::new(&ctx, Arc::clone(&search), &config);
     let queue = Queue {
         name: events::INBOX.to_owned(),
@@ -49,7 +50,7 @@ pub fn start(ctx: Context, config: Config) -> Result<Service, Error> {
         .task("indexer", |ctx, stop| async move {
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = indexer::run(ctx.store, search) => {}
+                () = indexer::run(ctx.store, search, opened.new_name) => {}
             }
         }))
 }

@@ -2,18 +2,21 @@
 //! ids and numbers, and what is shown is read from the store.
 //!
 //! A crash leaves the last committed state of the index; what came after it still stands in the store's queue. The file
-//! `complete` is written after the first filling: without it, with another number in it, or with damaged files, the
-//! directory is made anew.
+//! `vitrina-name` says which store the index was made from and in which shape. Whatever does not fit or is damaged is refused
+//! by [`Search::open`], and the caller makes it anew.
 
 mod collect;
 mod query;
 mod schema;
 
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Mutex;
 
-use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, TantivyDocument, Term};
+use tantivy::indexer::IndexWriterOptions;
+use tantivy::query::{AllQuery, Query};
+use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, TantivyDocument, TantivyError, Term};
 
 use crate::error::Error;
 use crate::model::PublicationId;
@@ -24,10 +27,9 @@ pub(crate) use collect::Found;
 pub(crate) use query::fold;
 
 /// Grows with every change of fields or analysis.
-const VERSION: &str = "1";
-const COMPLETE: &str = "complete";
-/// Below so many exact matches, words with typing errors are looked for too.
-const FEW: u32 = 3;
+const SHAPE: &str = "1";
+/// File beside the index with its shape and name.
+const NAME_FILE: &str = "vitrina-name";
 
 /// How matches are ordered. The numbers stand in cursors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,39 +109,46 @@ pub(crate) struct Search {
     index: Index,
     reader: IndexReader,
     writer: Mutex<IndexWriter>,
-    dir: std::path::PathBuf,
 }
 
 impl Search {
-    /// Opens the index, empty when it was missing, damaged or of another version: then [`Search::is_complete`] is false.
-    pub(crate) fn open(dir: &Path, memory_bytes: usize) -> Result<Search, Error> {
-        let (schema, fields) = schema::schema();
-        let is_usable = fs::read_to_string(dir.join(COMPLETE)).is_ok_and(|version| version == VERSION);
-        let index = match is_usable.then(|| sound(dir)).flatten() {
-            Some(index) => index,
-            None => {
-                if dir.exists() {
-                    tracing::warn!("the search index is made anew from the store");
-                    fs::remove_dir_all(dir)?;
-                }
-                fs::create_dir_all(dir)?;
-                Index::create_in_dir(dir, schema)?
+    /// Opens the index called `name`; `None` when it is missing, damaged, of another shape or of another store.
+    ///
+    /// # Errors
+    /// When another process writes it.
+    pub(crate) fn open(dir: &Path, name: &str, memory_bytes: usize) -> Result<Option<Search>, Error> {
+        if !fs::read(dir.join(NAME_FILE)).is_ok_and(|found| found == full_name(name).as_bytes()) {
+            return Ok(None);
+        }
+        // Damage that no checksum covers may make the library panic, which must not keep the service from starting.
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            let search = Search::of(Index::open_in_dir(dir)?, memory_bytes)?;
+            search.check(dir)?;
+            Ok(search)
+        }));
+        match result {
+            Ok(Ok(search)) => Ok(Some(search)),
+            Ok(Err(error @ TantivyError::LockFailure(..))) => Err(error.into()),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the search index is damaged");
+                Ok(None)
             }
-        };
-        schema::register(&index);
-        let writer = index.writer_with_num_threads(1, memory_bytes)?;
-        let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
-        Ok(Search { fields, index, reader, writer: Mutex::new(writer), dir: dir.to_path_buf() })
+            Err(_) => Ok(None),
+        }
     }
 
-    /// Whether it has been filled from the store once.
-    pub(crate) fn is_complete(&self) -> bool {
-        self.dir.join(COMPLETE).exists()
-    }
-
-    /// Notes that it has been filled.
-    pub(crate) fn set_complete(&self) -> Result<(), Error> {
-        Ok(fs::write(self.dir.join(COMPLETE), VERSION)?)
+    /// Makes an empty index called `name` in place of whatever is there.
+    ///
+    /// # Errors
+    /// When the directory cannot be made or written.
+    pub(crate) fn create(dir: &Path, name: &str, memory_bytes: usize) -> Result<Search, Error> {
+        if dir.exists() {
+            fs::remove_dir_all(dir)?;
+        }
+        fs::create_dir_all(dir)?;
+        let search = Search::of(Index::create_in_dir(dir, schema::schema().0)?, memory_bytes)?;
+        fs::write(dir.join(NAME_FILE), full_name(name))?;
+        Ok(search)
     }
 
     /// Takes in what became of publications (`None`: not to be found) and makes it durable and visible.
@@ -157,15 +166,13 @@ impl Search {
         Ok(self.reader.reload()?)
     }
 
-    /// What matches; with typing errors when nearly nothing does.
+    /// What matches; with typing errors when nothing else does.
     pub(crate) fn find(&self, wanted: &Wanted) -> Result<(Found, Reading), Error> {
         let exact = self.find_as(wanted, Reading::Exact)?;
-        if wanted.words.is_empty() || exact.total >= FEW {
+        if wanted.words.is_empty() || exact.total > 0 {
             return Ok((exact, Reading::Exact));
         }
-        let fuzzy = self.find_as(wanted, Reading::Fuzzy)?;
-        let is_more = fuzzy.total > exact.total;
-        Ok(if is_more { (fuzzy, Reading::Fuzzy) } else { (exact, Reading::Exact) })
+        Ok((self.find_as(wanted, Reading::Fuzzy)?, Reading::Fuzzy))
     }
 
     /// What matches in one reading of the words: that of the page before.
@@ -194,15 +201,59 @@ impl Search {
         self.gather(query.as_ref(), wanted)
     }
 
-    fn gather(&self, query: &dyn tantivy::query::Query, wanted: &Wanted) -> Result<Found, Error> {
+    fn of(index: Index, memory_bytes: usize) -> tantivy::Result<Search> {
+        let (schema, fields) = schema::schema();
+        if index.schema() != schema {
+            return Err(TantivyError::SchemaError("another shape".to_owned()));
+        }
+        schema::register(&index);
+        // One thread each: the machine has better to do than to merge segments, and batches are small.
+        let options = IndexWriterOptions::builder()
+            .num_worker_threads(1)
+            .num_merge_threads(1)
+            .memory_budget_per_thread(memory_bytes)
+            .build();
+        let writer = index.writer_with_options(options)?;
+        // It is reloaded after each commit of ours; a thread that watches the directory would add nothing.
+        let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
+        Ok(Search { fields, index, reader, writer: Mutex::new(writer) })
+    }
+
+    /// Checks every file of the index, and what no checksum covers: that the list of segments fits the files, and that all
+    /// can be read through.
+    fn check(&self, dir: &Path) -> tantivy::Result<()> {
+        let segments: Vec<String> =
+            self.index.searchable_segment_metas()?.iter().map(|meta| meta.id().uuid_string()).collect();
+        for file in fs::read_dir(dir)? {
+            let name = file?.file_name();
+            let is_of_segment =
+                segments.iter().any(|segment| name.to_string_lossy().starts_with(segment.as_str()));
+            if is_of_segment && !self.index.directory().validate_checksum(Path::new(&name))? {
+                return Err(damaged(&name.to_string_lossy()));
+            }
+        }
+        let searcher = self.reader.searcher();
+        for segment in searcher.segment_readers() {
+            let ids = segment.fast_fields().u64(schema::fast::ID_LOW)?;
+            if ids.num_docs() != segment.max_doc() {
+                return Err(damaged("meta.json"));
+            }
+        }
+        let all = Wanted { limit: 1, ..Wanted::default() };
+        searcher.search(&AllQuery, &Gather::new(&all)).map(drop)
+    }
+
+    fn gather(&self, query: &dyn Query, wanted: &Wanted) -> Result<Found, Error> {
         Ok(self.reader.searcher().search(query, &Gather::new(wanted))?)
     }
 }
 
-/// The index of a directory when all of its files are whole.
-fn sound(dir: &Path) -> Option<Index> {
-    let index = Index::open_in_dir(dir).ok()?;
-    index.validate_checksum().is_ok_and(|damaged| damaged.is_empty()).then_some(index)
+fn full_name(name: &str) -> String {
+    format!("{SHAPE} {name}")
+}
+
+fn damaged(file: &str) -> TantivyError {
+    TantivyError::SystemError(format!("{file} is damaged"))
 }
 
 #[cfg(test)]

@@ -7,10 +7,10 @@ use vitrina_storage::{Commit, Direction, Row, Scan, Store, prefix};
 
 use crate::error::Error;
 use crate::keys::{
-    ACTIVE, ASKED, BY_SELLER, INDEX_QUEUE, PRODUCTS, PUBLICATIONS, QUESTIONS, UNANSWERED, USERS, WISHES,
+    ACTIVE, ASKED, BY_SELLER, INDEX_NAME, INDEX_QUEUE, PRODUCTS, PUBLICATIONS, QUESTIONS, UNANSWERED, USERS, WISHES,
 };
 use crate::model::{ProductId, Publication, PublicationId, Question, QuestionId, Status};
-use crate::store::rows::{ListingRow, MarkRow, ProductRow};
+use crate::store::rows::{ListingRow, MarkRow, NameRow, ProductRow};
 
 /// Unanswered questions that are counted one by one; more than a dashboard can tell apart.
 const COUNTED_MAX: usize = 1000;
@@ -72,9 +72,19 @@ pub(crate) fn wishes(store: &Store, id: PublicationId) -> Result<u64, Error> {
     Ok(WISHES.get(store, &id)?.map_or(0, |row| row.value.count))
 }
 
-/// A username; empty when unknown.
-pub(crate) fn username(store: &Store, user: UserId) -> Result<String, Error> {
-    Ok(USERS.get(store, &user)?.map_or_else(String::new, |row| row.value.username))
+/// A username as last heard; empty after deletion.
+pub(crate) fn username(store: &Store, user: UserId) -> Result<Option<String>, Error> {
+    Ok(USERS.get(store, &user)?.map(|row| row.value.username))
+}
+
+/// The name of the index that was made from this store.
+pub(crate) fn index_name(store: &Store) -> Result<Option<String>, Error> {
+    Ok(INDEX_NAME.get(store, &())?.map(|row| row.value.name))
+}
+
+/// Notes which index holds everything that the store has or has queued.
+pub(crate) fn name_index(commit: &mut Commit, name: &str) {
+    commit.put(&INDEX_NAME, &(), &NameRow { name: name.to_owned() });
 }
 
 /// A question.

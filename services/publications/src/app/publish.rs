@@ -1,8 +1,5 @@
 //! CreatePublication, UpdatePublication, PutStatus and DeletePublication.
 
-use std::time::Duration;
-
-use tokio::time::Instant;
 use vitrina_chassis::ids::UserId;
 use vitrina_chassis::{Answer, Call, Decision, unit};
 use vitrina_proto::common::v1::Empty;
@@ -15,10 +12,6 @@ use crate::model::{ProductId, Publication, PublicationId, Status};
 use crate::store::rows::{ProductRow, id16};
 use crate::{events, store, wire};
 
-/// Calls that wait for a product at once: asking for what never was must not tie up more.
-pub(super) const WAITS_MAX: usize = 256;
-/// Between two looks for an awaited product: the commit of the inbox wakes nobody, and a look is one read in memory.
-const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 const RPC_CREATE: &str = "vitrina.publications.v1.Publications/CreatePublication";
 const RPC_UPDATE: &str = "vitrina.publications.v1.Publications/UpdatePublication";
 const RPC_STATUS: &str = "vitrina.publications.v1.Publications/PutStatus";
@@ -32,7 +25,7 @@ impl App {
     ) -> Result<Answer<pb::Publication>, Error> {
         let seller = call.caller.require_seller()?;
         let new = wire::new_publication(&call.request)?;
-        self.await_product(new.product).await?;
+        self.waits.until(|| store::product(&self.store, new.product)).await?;
         let id = PublicationId::at(call.now_ms);
         unit(&self.store, &call, RPC_CREATE, || {
             let product = self.own_product(new.product, seller)?;
@@ -115,19 +108,6 @@ impl App {
     fn check_free(&self, product: ProductId, status: Status) -> Result<(), Error> {
         let is_taken = status == Status::Active && store::active(&self.store, product)?.is_some();
         if is_taken { Err(Error::PublicationActive) } else { Ok(()) }
-    }
-
-    /// Waits a little for a product that is not known yet: its event may be on its way.
-    async fn await_product(&self, id: ProductId) -> Result<(), Error> {
-        if store::product(&self.store, id)?.is_some() {
-            return Ok(());
-        }
-        let _place = self.waits.try_acquire().map_err(|_| Error::ProductUnknown)?;
-        let end = Instant::now() + Duration::from_millis(self.product_wait_ms);
-        while Instant::now() < end && store::product(&self.store, id)?.is_none() {
-            tokio::time::sleep(LOOK_INTERVAL).await;
-        }
-        Ok(())
     }
 }
 

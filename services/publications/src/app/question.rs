@@ -1,6 +1,6 @@
 //! AskQuestion, AnswerQuestion, DeleteQuestion and ListQuestions.
 
-use vitrina_chassis::{Answer, Call, Decision, Fault, page, unit};
+use vitrina_chassis::{Answer, Call, Decision, page, unit};
 use vitrina_proto::common::v1::Empty;
 use vitrina_proto::publications::v1 as pb;
 use vitrina_storage::{Commit, Row};
@@ -23,6 +23,9 @@ impl App {
         let asker = call.caller.require_user()?;
         wire::check_text(&call.request.text)?;
         let id = QuestionId::at(call.now_ms);
+        self.visible(&call, &call.request.publication_id)?.value.check_asker(asker)?;
+        // Who has just registered may be unknown here for some milliseconds; who stays unknown asks without a name.
+        self.waits.until(|| store::username(&self.store, asker)).await?;
         unit(&self.store, &call, RPC_ASK, || {
             let publication = self.visible(&call, &call.request.publication_id)?.value;
             publication.check_asker(asker)?;
@@ -31,7 +34,7 @@ impl App {
                 publication: publication.id,
                 seller: publication.seller,
                 asker,
-                username: store::username(&self.store, asker)?,
+                username: store::username(&self.store, asker)?.unwrap_or_default(),
                 text: call.request.text.clone(),
                 created_at_ms: call.now_ms,
                 answer: None,
@@ -45,7 +48,7 @@ impl App {
         .await
     }
 
-    /// Answers a question about a publication of the caller, once.
+    /// Answers a question about a publication of the caller, once; to others there is nothing to answer.
     pub(crate) async fn answer_question(
         &self,
         call: Call<pb::AnswerQuestionRequest>,
@@ -55,7 +58,7 @@ impl App {
         unit(&self.store, &call, RPC_ANSWER, || {
             let before = self.question(&call.request.id)?;
             if before.value.seller != seller {
-                return Err(Fault::forbidden("not_owner", "only the seller answers").into());
+                return Err(Error::QuestionUnknown);
             }
             call.check_version(before.version)?;
             let after = before.value.answered(&call.request.text, call.now_ms)?;
@@ -80,7 +83,7 @@ impl App {
             let question = &before.value;
             if !call.caller.is_admin() {
                 if question.asker != user {
-                    return Err(Fault::forbidden("not_owner", "only its asker removes a question").into());
+                    return Err(Error::QuestionUnknown);
                 }
                 if question.answer.is_some() {
                     return Err(Error::AlreadyAnswered);

@@ -14,8 +14,10 @@ use crate::model::PublicationId;
 use crate::search::schema::fast;
 use crate::search::{Position, Sort, Wanted};
 
-/// Where price ranges begin, in minor units; the last has no end.
-const RANGES: [u64; 6] = [0, 1_000_000, 5_000_000, 10_000_000, 50_000_000, 100_000_000];
+/// Price ranges begin at 0, 1, 2, 5, 10, 20, 50 … and end with the greatest number there is.
+const STEPS: usize = 59;
+/// Price ranges that are told: as many as a page shows without scrolling.
+const RANGES_MAX: usize = 8;
 /// Values of a facet that are told.
 const VALUES_MAX: usize = 20;
 
@@ -51,14 +53,13 @@ pub(super) struct Gather {
 }
 
 /// What one segment gives.
-#[derive(Default)]
 pub(super) struct Part {
     total: u32,
     best: BinaryHeap<Reverse<Position>>,
     categories: HashMap<String, u32>,
     brands: HashMap<String, u32>,
     conditions: HashMap<u64, u32>,
-    ranges: [u32; RANGES.len()],
+    prices: [u32; STEPS],
 }
 
 type Numbers = Arc<dyn ColumnValues<u64>>;
@@ -138,17 +139,12 @@ impl Collector for Gather {
             add(&mut all.categories, part.categories);
             add(&mut all.brands, part.brands);
             add(&mut all.conditions, part.conditions);
-            all.ranges.iter_mut().zip(part.ranges).for_each(|(sum, count)| *sum += count);
+            all.prices.iter_mut().zip(part.prices).for_each(|(sum, count)| *sum += count);
         }
         let mut page: Vec<Position> = all.best.into_iter().map(|Reverse(at)| at).collect();
         page.sort_unstable_by_key(|at| Reverse(*at));
         let has_more = page.len() > self.wanted.limit;
         page.truncate(self.wanted.limit);
-        let ranges = RANGES.iter().enumerate().map(|(n, from)| Range {
-            from: *from,
-            to: RANGES.get(n + 1).copied(),
-            count: all.ranges[n],
-        });
         Ok(Found {
             total: all.total,
             page,
@@ -156,7 +152,7 @@ impl Collector for Gather {
             categories: most(all.categories),
             brands: most(all.brands),
             conditions: most(all.conditions),
-            ranges: ranges.filter(|range| range.count > 0).collect(),
+            ranges: ranges(&all.prices),
         })
     }
 }
@@ -183,8 +179,7 @@ impl SegmentCollector for InSegment {
         self.category.count(doc);
         self.brand.count(doc);
         *self.part.conditions.entry(condition).or_default() += 1;
-        let range = RANGES.iter().rposition(|from| price >= *from).unwrap_or(0);
-        self.part.ranges[range] += 1;
+        self.part.prices[step(price)] += 1;
         let rank = match wanted.sort {
             // The bits of a float that is not negative sort like the float.
             Sort::Relevance => u64::from(score.max(0.0).to_bits()),
@@ -209,6 +204,19 @@ impl SegmentCollector for InSegment {
         part.categories = self.category.names()?;
         part.brands = self.brand.names()?;
         Ok(part)
+    }
+}
+
+impl Default for Part {
+    fn default() -> Part {
+        Part {
+            total: 0,
+            best: BinaryHeap::new(),
+            categories: HashMap::new(),
+            brands: HashMap::new(),
+            conditions: HashMap::new(),
+            prices: [0; STEPS],
+        }
     }
 }
 
@@ -251,4 +259,60 @@ fn most<K: Ord>(counts: HashMap<K, u32>) -> Vec<(K, u32)> {
     counts.sort_unstable_by(|(a, n), (b, m)| m.cmp(n).then_with(|| a.cmp(b)));
     counts.truncate(VALUES_MAX);
     counts
+}
+
+/// The step that a price is in.
+fn step(price: u64) -> usize {
+    let Some(power) = price.checked_ilog10() else { return 0 };
+    let within = match price / 10_u64.pow(power) {
+        0..2 => 0,
+        2..5 => 1,
+        _ => 2,
+    };
+    1 + 3 * power as usize + within
+}
+
+/// Where a step begins; none behind the last.
+fn begin(step: usize) -> Option<u64> {
+    let Some(step) = step.checked_sub(1) else { return Some(0) };
+    10_u64.checked_pow(u32::try_from(step / 3).ok()?)?.checked_mul([1, 2, 5][step % 3])
+}
+
+/// The steps that hold something; neighbours with the least in them are joined until there are few enough.
+fn ranges(counts: &[u32; STEPS]) -> Vec<Range> {
+    let filled = counts.iter().enumerate().filter(|(_, count)| **count > 0);
+    let mut ranges: Vec<Range> = filled
+        .filter_map(|(at, count)| Some(Range { from: begin(at)?, to: begin(at + 1), count: *count }))
+        .collect();
+    while ranges.len() > RANGES_MAX {
+        let sums = ranges.windows(2).map(|pair| pair[0].count + pair[1].count).enumerate();
+        let Some((least, _)) = sums.min_by_key(|(_, sum)| *sum) else { break };
+        let upper = ranges.remove(least + 1);
+        ranges[least] = Range { to: upper.to, count: ranges[least].count + upper.count, ..ranges[least] };
+    }
+    ranges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_price_lies_in_its_step() {
+        for price in [0, 1, 4, 5, 99, 100, 199, 200, 6_990_000, 10_u64.pow(19) - 1, u64::MAX] {
+            let step = step(price);
+            assert!(begin(step).is_some_and(|from| from <= price), "{price}");
+            assert!(begin(step + 1).is_none_or(|to| price < to), "{price}");
+        }
+    }
+
+    #[test]
+    fn many_ranges_are_joined_and_lose_nothing() {
+        let mut counts = [0; STEPS];
+        counts[3..30].fill(2);
+        let ranges = ranges(&counts);
+        assert_eq!(ranges.len(), RANGES_MAX);
+        assert_eq!(ranges.iter().map(|range| range.count).sum::<u32>(), 54);
+        assert!(ranges.windows(2).all(|pair| pair[0].to.is_some_and(|to| to <= pair[1].from)));
+    }
 }

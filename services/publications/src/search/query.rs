@@ -38,10 +38,9 @@ pub(super) fn build(
             (Occur::Should, term(fields.all_es, es)),
             (Occur::Should, term(fields.all_en, en)),
         ];
-        let distance = distance(word);
-        if reading == Reading::Fuzzy && distance > 0 {
-            let near = FuzzyTermQuery::new(Term::from_field_text(fields.words, word), distance, true);
-            any.push((Occur::Should, Box::new(ConstScoreQuery::new(Box::new(near), FUZZY_SCORE))));
+        if reading == Reading::Fuzzy {
+            // The stem too: "televizores" is further from "televisor" than its stem.
+            any.extend([(fields.words, word), (fields.title_es, es)].into_iter().filter_map(near));
         }
         clauses.push((Occur::Must, Box::new(BooleanQuery::new(any))));
     }
@@ -114,6 +113,14 @@ fn tokens(index: &Index, analyzer: &str, text: &str) -> Result<Vec<String>, Erro
         words.push(token.text.clone());
     }
     Ok(words)
+}
+
+/// A word with typing errors, when it is long enough to have some.
+fn near((field, word): (Field, &String)) -> Option<Clause> {
+    let distance = distance(word);
+    let near = FuzzyTermQuery::new(Term::from_field_text(field, word), distance, true);
+    let clause = ConstScoreQuery::new(Box::new(near), FUZZY_SCORE);
+    (distance > 0).then(|| (Occur::Should, Box::new(clause) as Box<dyn Query>))
 }
 
 fn distance(word: &str) -> u8 {

@@ -2,6 +2,9 @@ use tempfile::TempDir;
 
 use super::*;
 
+/// The least that the library takes.
+const MEMORY_BYTES: usize = 15_000_000;
+
 fn entry(n: u64, title: &str) -> Entry {
     Entry {
         id: PublicationId::at(n),
@@ -24,7 +27,7 @@ fn entry(n: u64, title: &str) -> Entry {
 
 fn filled(entries: &[Entry]) -> (Search, TempDir) {
     let dir = TempDir::new().unwrap();
-    let search = Search::open(&dir.path().join("index"), 20_000_000).unwrap();
+    let search = Search::create(&dir.path().join("index"), "mine", MEMORY_BYTES).unwrap();
     put(&search, entries);
     (search, dir)
 }
@@ -99,16 +102,53 @@ fn pages_show_what_stays_exactly_once_while_data_changes() {
     }
 }
 
+/// How many are found in the index of a directory; `None` when it is refused.
+fn reopened(path: &Path, name: &str) -> Option<u32> {
+    let search = Search::open(path, name, MEMORY_BYTES).unwrap()?;
+    Some(search.find(&words("lamp")).unwrap().0.total)
+}
+
 #[test]
-fn an_index_that_is_damaged_or_was_never_complete_begins_empty() {
+fn an_index_of_another_store_or_shape_is_refused() {
     let (search, dir) = filled(&[entry(1, "Lamp")]);
-    search.set_complete().unwrap();
     drop(search);
     let path = dir.path().join("index");
-    let search = Search::open(&path, 20_000_000).unwrap();
-    assert!(search.is_complete());
+    assert_eq!(reopened(&path, "mine"), Some(1));
+    assert_eq!(reopened(&path, "other"), None);
+    assert_eq!(reopened(&dir.path().join("nowhere"), "mine"), None);
+    fs::write(path.join(NAME_FILE), "0 mine").unwrap();
+    assert_eq!(reopened(&path, "mine"), None);
+}
+
+#[test]
+fn an_index_in_use_is_neither_opened_nor_thrown_away() {
+    let (search, dir) = filled(&[entry(1, "Lamp")]);
+    assert!(Search::open(&dir.path().join("index"), "mine", MEMORY_BYTES).is_err());
     assert_eq!(search.find(&words("lamp")).unwrap().0.total, 1);
+}
+
+#[test]
+fn a_flipped_bit_is_detected_or_harmless() {
+    let entries: Vec<_> = (0..20).map(|n| entry(n, "Lamp")).collect();
+    let (search, dir) = filled(&entries);
+    search.apply(&[(entries[7].id, None), (entries[8].id, Some(entries[8].clone()))]).unwrap();
     drop(search);
-    fs::write(path.join("meta.json"), "{").unwrap();
-    assert!(!Search::open(&path, 20_000_000).unwrap().is_complete());
+    let path = dir.path().join("index");
+    let files: Vec<_> = fs::read_dir(&path).unwrap().map(|file| file.unwrap().path()).collect();
+    assert!(files.len() > 8, "{files:?}");
+    for file in files.iter().filter(|file| fs::metadata(file).unwrap().len() > 0) {
+        let whole = fs::read(file).unwrap();
+        for at in [0, whole.len() / 3, whole.len() / 2, whole.len() * 2 / 3, whole.len() - 1] {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1;
+            fs::write(file, damaged).unwrap();
+            let found = reopened(&path, "mine");
+            assert!(found.is_none_or(|total| total == 19), "{found:?} {} {at}", file.display());
+        }
+        fs::write(file, &whole[..whole.len() / 2]).unwrap();
+        let found = reopened(&path, "mine");
+        assert!(found.is_none_or(|total| total == 19), "{found:?} {} cut", file.display());
+        fs::write(file, &whole).unwrap();
+    }
+    assert_eq!(reopened(&path, "mine"), Some(19));
 }

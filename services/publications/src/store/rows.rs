@@ -19,6 +19,12 @@ pub(crate) struct ListingRow {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct NameRow {
+    #[prost(string, tag = "1")]
+    pub(crate) name: String,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct WishesRow {
     #[prost(uint64, tag = "1")]
     pub(crate) count: u64,
