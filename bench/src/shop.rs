@@ -96,6 +96,11 @@ impl Shop {
         Client::new(&format!("http://127.0.0.1:{}", self.admin_port))
     }
 
+    /// The temporary directory that everything of this shop lies in.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// The data directory.
     pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")

@@ -164,7 +164,8 @@ fn build(
 
 fn open(data: &Data, name: &str) -> Result<Store> {
     let folder = data.store(name);
-    Store::open(&folder, Options::default()).with_context(|| format!("the store of {name} can't be opened"))
+    Store::open(&folder, Options::default())
+        .with_context(|| format!("the store of {name} can't be opened; is there another shop on this data?"))
 }
 
 async fn broker(options: &UpOptions, config: &Config, data: &Data) -> Result<Arc<dyn Broker>> {

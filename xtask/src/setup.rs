@@ -13,7 +13,9 @@ struct Need {
     package: &'static str,
 }
 
-const NEEDS: [Need; 2] = [
+const NEEDS: [Need; 4] = [
+    Need { program: "curl", package: "curl" },
+    Need { program: "jq", package: "jq" },
     Need { program: "rabbitmq-server", package: "rabbitmq-server" },
     Need { program: "strace", package: "strace" },
 ];

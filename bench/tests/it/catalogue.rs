@@ -27,11 +27,11 @@ async fn a_catalogue_is_imported_found_and_counted() {
     let shop = Shop::start(Way::OneProcess).await;
     let client = shop.client();
     let seller = story::seller(&client, "catalogue").await;
-    let file = shop.data().join("../slice.csv");
+    let file = shop.folder().join("slice.csv");
     let rows = slice(&file);
     let priced: Vec<&Row> = rows.iter().filter(|row| row.has_price).collect();
 
-    let rejects = shop.data().join("../rejects.csv");
+    let rejects = shop.folder().join("rejects.csv");
     let report = import(&shop, &file, &rejects, &seller.username).await;
     let refused = std::fs::read_to_string(&rejects).expect("the rejects are written");
     for row in rows.iter().filter(|row| !row.has_price) {
@@ -144,7 +144,7 @@ async fn check_every_product_once(seller: &Client, expected: usize) {
 async fn a_file_that_is_no_catalogue_is_refused_with_the_reason() {
     let shop = Shop::start(Way::OneProcess).await;
     let seller = story::seller(&shop.client(), "clumsy").await;
-    let file = shop.data().join("../wrong.csv");
+    let file = shop.folder().join("wrong.csv");
     let mut text = std::fs::File::create(&file).expect("the temporary directory can be written");
     text.write_all(b"sku,title,colour\n1,Radio,red\n").expect("the file can be written");
     let data = shop.data().display().to_string();

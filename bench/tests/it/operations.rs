@@ -9,7 +9,7 @@ async fn a_backup_restores_the_whole_shop_and_a_damaged_one_is_named() {
     let (product, publication) = story::publication(&seller, "Tocadiscos").await;
     shop.stop("shop").await;
     let data = shop.data().display().to_string();
-    let backup = shop.data().join("../backup").display().to_string();
+    let backup = shop.folder().join("backup").display().to_string();
     let (code, text) = shop.vitrina(&["backup", &backup, "--data", &data]).await;
     assert_eq!(code, 0, "{text}");
     let (code, text) = shop.vitrina(&["verify", &backup]).await;
@@ -50,7 +50,7 @@ fn damage_largest(folder: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_mistake_of_a_configuration_is_named_at_once() {
     let shop = Shop::start(Way::OneProcess).await;
-    let file = shop.data().join("../vitrina.toml");
+    let file = shop.folder().join("vitrina.toml");
     std::fs::write(&file, "[edge]\nlisten = \"nowhere\"\nthreds = 2\n\n[shop]\nx = 1\n")
         .expect("it can be written");
     let file = file.display().to_string();
@@ -79,5 +79,5 @@ async fn a_second_shop_on_the_same_data_says_why_it_does_not_start() {
         ])
         .await;
     assert_eq!(code, 2, "{text}");
-    assert!(text.contains("already"), "{text}");
+    assert!(text.contains("another shop"), "{text}");
 }

@@ -16,7 +16,7 @@ async fn a_page_and_a_write_are_whole_traces() {
     let page = format!("/v1/pages/publications/{publication}");
     let trace = trace_of(&client.get_until(&page, |answer| answer.status == 200).await);
     let names = collector.wait_for(&trace, "GET /v1/pages/publications/{id}").await;
-    for rpc in ["Publications/GetPublication", "Products/BatchGetProducts", "Users/BatchGetSellers"] {
+    for rpc in ["Publications/GetPublication", "Products/BatchGetProducts", "Users/GetSeller"] {
         assert!(names.iter().any(|name| name.contains(rpc)), "no span of {rpc} among {names:#?}");
     }
 

@@ -116,6 +116,13 @@ pub(crate) fn one_time(token: &str) -> Result<(), Fault> {
     fields.finish()
 }
 
+/// Checks the wish for a new password: only whether there is an address at all, so that the answer tells nothing about one.
+pub(crate) fn forgotten_password(request: &proto::ForgotPasswordRequest) -> Result<(), Fault> {
+    let mut fields = Fields::new();
+    fields.text("email", &request.email, 1..=254);
+    fields.finish()
+}
+
 /// Checks the reset of a password.
 pub(crate) fn password_reset(request: &proto::ResetPasswordRequest) -> Result<(), Fault> {
     let mut fields = Fields::new();
