@@ -27,6 +27,12 @@ pub enum Error {
         #[source]
         source: serde_json::Error,
     },
+    /// Another sandbox uses the data folder.
+    #[error("another sandbox uses {path}")]
+    InUse {
+        /// The journal.
+        path: PathBuf,
+    },
     /// A listener's address cannot be taken.
     #[error("cannot listen on {addr}")]
     Listen {

@@ -14,61 +14,24 @@
 //!
 //! *It is not* a bank, nor meant to be reached by others than the shop and who tries it out: its keys are documented.
 
+mod app;
+mod book;
+mod clock;
 mod config;
+mod console;
+mod disk;
 mod error;
-
-use std::net::SocketAddr;
+mod fcm;
+mod journal;
+mod knobs;
+mod ledger;
+mod mercadopago;
+mod notice;
+mod page;
+mod run;
+mod s3;
+mod sendgrid;
 
 pub use crate::config::SandboxConfig;
 pub use crate::error::Error;
-
-/// The stand-ins, before they run.
-pub struct Sandbox;
-
-impl Sandbox {
-    /// Opens what is kept, binds both listeners and serves on the current tokio runtime until [`Running::stop`].
-    ///
-    /// # Errors
-    /// See [`Error`]; nothing runs then.
-    pub async fn start(config: SandboxConfig) -> Result<Running, Error> {
-        let _ = config;
-        Err(Error::Broken)
-    }
-}
-
-/// A sandbox that serves. Dropping it leaves it running until the runtime ends.
-#[derive(Debug)]
-pub struct Running {
-    /// Address of MercadoPago, SendGrid, FCM, the knobs and the pages.
-    pub addr: SocketAddr,
-    /// Address of S3.
-    pub s3_addr: SocketAddr,
-}
-
-impl Running {
-    /// Base URL of MercadoPago, SendGrid and FCM, without a trailing slash.
-    pub fn url(&self) -> String {
-        format!("http://{}", self.addr)
-    }
-
-    /// Endpoint URL of S3 (path addressing, any region).
-    pub fn s3_url(&self) -> String {
-        format!("http://{}", self.s3_addr)
-    }
-
-    /// The key that verifies mail events: base64 of its SPKI DER, as SendGrid shows it. It stays the same for a data folder.
-    pub fn mail_events_key(&self) -> &str {
-        ""
-    }
-
-    /// A service account's JSON, as Firebase gives it out, whose `token_uri` is this sandbox.
-    pub fn service_account(&self) -> String {
-        String::new()
-    }
-
-    /// Sends SendGrid's events there from now on; `None` is nowhere.
-    pub fn send_mail_events_to(&self, _url: Option<String>) {}
-
-    /// Answers what is under way, then ends. What was not notified yet is notified after the next start.
-    pub async fn stop(self) {}
-}
+pub use crate::run::{Running, Sandbox};
