@@ -59,7 +59,8 @@ async fn every_route_is_guarded_and_refuses_bad_input() {
     let client = shop.client();
     let owner = story::seller(&client, "owner").await;
     let other = story::seller(&client, "other").await;
-    let things = Things::make(&owner, &other).await;
+    let asker = story::person(&client, "asker").await;
+    let things = Things::make(&owner, &asker).await;
     let document = client.get("/openapi.json").await.expect(200).json;
     let mut walked = 0;
     for route in routes(&document) {

@@ -4,7 +4,7 @@ mod input;
 mod output;
 
 pub(crate) use input::{
-    Registration, account_patch, address_patch, bank_account, bank_patch, device, display_name,
-    forgotten_password, id, login, new_address, one_time, password_reset, registration, seller_patch,
+    Registration, account_patch, address_patch, bank_account, bank_patch, device, display_name, given, id,
+    login, new_address, password_reset, registration, seller_patch,
 };
 pub(crate) use output::{address, bank, device_of, key_set, seller, session_of, user, wish};

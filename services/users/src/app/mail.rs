@@ -19,7 +19,7 @@ const NOBODY: UserId = UserId::from_bytes([0; 16]);
 
 /// Marks the address as verified.
 pub(crate) async fn verify(app: &App, call: Call<VerifyEmailRequest>) -> Result<Answer<Empty>, Error> {
-    wire::one_time(&call.request.token)?;
+    wire::given("token", &call.request.token)?;
     let shown = one_time::parse(&call.request.token).ok_or(Error::BadOneTimeToken)?;
     let call = unkeyed(&call);
     unit(&app.store, &call, "vitrina.users.v1.Users/VerifyEmail", || {
@@ -43,7 +43,7 @@ pub(crate) async fn verify(app: &App, call: Call<VerifyEmailRequest>) -> Result<
 ///
 /// One mail a user and minute: whoever asks more often would only flood the mailbox and void the token on its way.
 pub(crate) async fn forgot(app: &App, call: Call<ForgotPasswordRequest>) -> Result<Answer<Empty>, Error> {
-    wire::forgotten_password(&call.request)?;
+    wire::given("email", &call.request.email)?;
     let login = Login::Email(call.request.email.to_lowercase());
     let user_id = store::owner(&app.store, &login)?;
     let token = app.one_time(user_id.unwrap_or(NOBODY), Purpose::Reset, call.now_ms);

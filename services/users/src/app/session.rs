@@ -76,6 +76,7 @@ pub(crate) async fn refresh(
     call: Call<RefreshRequest>,
     client: &str,
 ) -> Result<Answer<SessionReply>, Error> {
+    wire::given("refreshToken", &call.request.refresh_token)?;
     let shown = RefreshTokens::parse(&call.request.refresh_token).ok_or(Error::BadRefreshToken)?;
     let client = app.refresh.client(client);
     let call = unkeyed(&call);

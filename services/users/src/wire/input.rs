@@ -109,17 +109,10 @@ pub(crate) fn account_patch(request: &proto::UpdateMeRequest) -> Result<AccountP
     })
 }
 
-/// Checks that a text may be a single-use token.
-pub(crate) fn one_time(token: &str) -> Result<(), Fault> {
+/// Checks that a text is given at all: whether it is the right one is told in another way, or not at all.
+pub(crate) fn given(field: &str, text: &str) -> Result<(), Fault> {
     let mut fields = Fields::new();
-    fields.text("token", token, 1..=256);
-    fields.finish()
-}
-
-/// Checks the wish for a new password: only whether there is an address at all, so that the answer tells nothing about one.
-pub(crate) fn forgotten_password(request: &proto::ForgotPasswordRequest) -> Result<(), Fault> {
-    let mut fields = Fields::new();
-    fields.text("email", &request.email, 1..=254);
+    fields.text(field, text, 1..=1_000);
     fields.finish()
 }
 
