@@ -190,7 +190,9 @@ fn put_frame(out: &mut impl Write, rows: &[StoredRow]) -> Result<(), Error> {
 
 fn put_end(out: &mut impl Write, head: &Head) -> Result<(), Error> {
     let mut end = Vec::with_capacity(HEAD_BYTES);
-    for number in [head.commit_seq, head.outbox_seq, head.outbox_pending, head.rows, head.live_bytes, head.digest] {
+    for number in
+        [head.commit_seq, head.outbox_seq, head.outbox_pending, head.rows, head.live_bytes, head.digest]
+    {
         end.put_u64(number);
     }
     put(out, &0u32.to_be_bytes())?;
@@ -251,7 +253,8 @@ fn read_export(
 }
 
 fn unpack(packed: &[u8]) -> Result<Vec<StoredRow>, Error> {
-    let plain = zstd::bulk::decompress(packed, FRAME_BYTES_MAX).map_err(|_| bad("a frame does not unpack"))?;
+    let plain =
+        zstd::bulk::decompress(packed, FRAME_BYTES_MAX).map_err(|_| bad("a frame does not unpack"))?;
     let mut plain = Bytes::from(plain);
     let mut rows = Vec::new();
     while plain.has_remaining() {

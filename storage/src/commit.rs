@@ -136,10 +136,12 @@ impl Commit {
     pub(crate) fn size(&self) -> (usize, usize) {
         let messages = self.messages.iter().map(|message| (9, message.stored_bytes()));
         let handled = self.handled.iter().flat_map(|id| [(id.len() + 3, 8), (id.len() + 11, 0)]);
-        let writes = self.writes.iter().map(|write| (write.key.len(), write.value.as_ref().map_or(0, Bytes::len)));
-        messages.chain(handled).chain(writes).fold((0, 0), |(rows, bytes), (key, value)| {
-            (rows + 1 + part_count(value), bytes + key + value)
-        })
+        let writes =
+            self.writes.iter().map(|write| (write.key.len(), write.value.as_ref().map_or(0, Bytes::len)));
+        messages
+            .chain(handled)
+            .chain(writes)
+            .fold((0, 0), |(rows, bytes), (key, value)| (rows + 1 + part_count(value), bytes + key + value))
     }
 
     /// Refuses what is over a bound, before it costs the other commits of the group anything.

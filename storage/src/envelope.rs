@@ -94,10 +94,7 @@ pub(crate) fn part_count(value_bytes: usize) -> usize {
 
 /// The checksum that a stored row carries, without checking it; 0 for a row that is too short to have one.
 pub(crate) fn carried_checksum(stored: &[u8]) -> u32 {
-    stored
-        .get(11..HEADER_BYTES)
-        .and_then(|bytes| bytes.try_into().ok())
-        .map_or(0, u32::from_be_bytes)
+    stored.get(11..HEADER_BYTES).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_be_bytes)
 }
 
 fn wrap(key: &[u8], parts: u16, version: u64, value: &[u8], held: &[u8]) -> Bytes {

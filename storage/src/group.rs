@@ -102,7 +102,8 @@ impl<'a> Group<'a> {
     }
 
     fn current(&self, key: &[u8]) -> Option<Envelope> {
-        self.stored(key).map(|stored| Envelope::open(key, stored).expect("rows are opened once when they are read"))
+        self.stored(key)
+            .map(|stored| Envelope::open(key, stored).expect("rows are opened once when they are read"))
     }
 
     fn version(&self, key: &[u8]) -> Option<u64> {

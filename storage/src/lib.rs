@@ -82,7 +82,9 @@ mod watchdog;
 mod writer;
 
 pub use crate::backup::ExportSummary;
-pub use crate::commit::{COMMIT_BYTES_MAX, COMMIT_ROWS_MAX, Commit, CommitSeq, KEY_BYTES_MAX, VALUE_BYTES_MAX};
+pub use crate::commit::{
+    COMMIT_BYTES_MAX, COMMIT_ROWS_MAX, Commit, CommitSeq, KEY_BYTES_MAX, VALUE_BYTES_MAX,
+};
 pub use crate::engine::{Change, Direction, Engine, Range, StoredRow};
 pub use crate::error::Error;
 pub use crate::key::{Id16, Key, KeyError, Reversed, prefix};

@@ -107,14 +107,16 @@ pub(crate) fn compare(tally: Tally, head: &Head) -> Result<(), Error> {
     if tally == expected {
         return Ok(());
     }
-    let reason = format!("{} rows with sum {:x}, not {} with {:x}", tally.rows, tally.digest, head.rows, head.digest);
+    let reason =
+        format!("{} rows with sum {:x}, not {} with {:x}", tally.rows, tally.digest, head.rows, head.digest);
     Err(Error::corrupt(&layout::HEAD, reason))
 }
 
 fn check(engine: &SledEngine) -> Result<(), Error> {
     let head = read_head(engine)?;
     if head.commit_seq < engine.durable_seq() {
-        let reason = format!("the last commit is {}, but {} was durable", head.commit_seq, engine.durable_seq());
+        let reason =
+            format!("the last commit is {}, but {} was durable", head.commit_seq, engine.durable_seq());
         return Err(Error::corrupt(&layout::HEAD, reason));
     }
     if engine.disk_bytes() > FULL_CHECK_BYTES_MAX {

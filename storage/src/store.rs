@@ -147,7 +147,12 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::get`].
-    pub fn scan(&self, range: Range, limit: usize, direction: Direction) -> Result<Vec<(Vec<u8>, Raw)>, Error> {
+    pub fn scan(
+        &self,
+        range: Range,
+        limit: usize,
+        direction: Direction,
+    ) -> Result<Vec<(Vec<u8>, Raw)>, Error> {
         self.inner.shared.view.scan(&range, limit.min(PAGE_ROWS_MAX), direction)
     }
 

@@ -75,7 +75,8 @@ impl Store {
         let marks = self.scan(marks, SWEPT_MAX, Direction::Forward)?;
         let mut commit = Commit::new();
         for (key, _) in &marks {
-            let (_, id) = decode_all::<(u64, String)>(&key[1..]).map_err(|error| Error::corrupt(key, error.to_string()))?;
+            let (_, id) = decode_all::<(u64, String)>(&key[1..])
+                .map_err(|error| Error::corrupt(key, error.to_string()))?;
             commit.delete_raw(layout::inbox(&id)).delete_raw(key.clone());
         }
         // The newest of the old checkpoints goes on counting for the marks that are still to be swept.

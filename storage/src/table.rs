@@ -53,7 +53,10 @@ impl<K, V> Table<K, V> {
     /// # Panics
     /// With another prefix. Tables are constants, so this shows when compiling.
     pub const fn new(prefix: u8, name: &'static str) -> Self {
-        assert!(prefix >= TABLES_FIRST && prefix <= TABLES_LAST, "prefixes outside of 0x10..=0xEF are reserved");
+        assert!(
+            prefix >= TABLES_FIRST && prefix <= TABLES_LAST,
+            "prefixes outside of 0x10..=0xEF are reserved"
+        );
         Table { prefix, name, types: PhantomData }
     }
 
@@ -88,10 +91,7 @@ impl<K: Key, V: Message + Default> Table<K, V> {
     pub fn get_many(&self, store: &Store, keys: &[K]) -> Result<Vec<Option<Row<V>>>, Error> {
         let keys: Vec<Vec<u8>> = keys.iter().map(|key| self.key(key)).collect();
         let rows = store.get_many(&keys)?;
-        keys.iter()
-            .zip(rows)
-            .map(|(key, raw)| raw.map(|raw| self.decode(key, raw)).transpose())
-            .collect()
+        keys.iter().zip(rows).map(|(key, raw)| raw.map(|raw| self.decode(key, raw)).transpose()).collect()
     }
 
     /// A page of rows in the order of their keys, all as of the same moment.
@@ -121,7 +121,9 @@ impl<K: Key, V: Message + Default> Table<K, V> {
     fn decode(&self, key: &[u8], raw: Raw) -> Result<Row<V>, Error> {
         match V::decode(raw.value) {
             Ok(value) => Ok(Row { value, version: raw.version }),
-            Err(error) => Err(Error::Corrupt { key: format!("{} {}", self.name, hex(key)), reason: error.to_string() }),
+            Err(error) => {
+                Err(Error::Corrupt { key: format!("{} {}", self.name, hex(key)), reason: error.to_string() })
+            }
         }
     }
 }

@@ -76,7 +76,12 @@ impl View {
         keys.iter().map(|key| self.get_behind(&masks.in_flight, key)).collect()
     }
 
-    pub(crate) fn scan(&self, range: &Range, limit: usize, direction: Direction) -> Result<Vec<(Vec<u8>, Raw)>, Error> {
+    pub(crate) fn scan(
+        &self,
+        range: &Range,
+        limit: usize,
+        direction: Direction,
+    ) -> Result<Vec<(Vec<u8>, Raw)>, Error> {
         let masks = self.read();
         self.scan_behind(&masks.in_flight, range, limit, direction)?
             .into_iter()
@@ -138,7 +143,13 @@ impl View {
 
     /// The rows as stored. Asks the engine for as many rows more as the mask may take away, so that the merged page is
     /// right up to its limit.
-    fn scan_behind(&self, mask: &Mask, range: &Range, limit: usize, direction: Direction) -> Result<Vec<StoredRow>, Error> {
+    fn scan_behind(
+        &self,
+        mask: &Mask,
+        range: &Range,
+        limit: usize,
+        direction: Direction,
+    ) -> Result<Vec<StoredRow>, Error> {
         if limit == 0 || is_empty(range) {
             return Ok(Vec::new());
         }
@@ -215,6 +226,8 @@ fn is_empty((start, end): &Range) -> bool {
     match (start, end) {
         (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
         (Bound::Included(start), Bound::Included(end)) => start > end,
-        (Bound::Included(start) | Bound::Excluded(start), Bound::Included(end) | Bound::Excluded(end)) => start >= end,
+        (Bound::Included(start) | Bound::Excluded(start), Bound::Included(end) | Bound::Excluded(end)) => {
+            start >= end
+        }
     }
 }

@@ -35,7 +35,8 @@ pub(crate) struct Mark {
 
 impl Mark {
     pub(crate) fn open(dir: &Path) -> io::Result<Mark> {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(dir.join(MARK))?;
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(dir.join(MARK))?;
         let seq = read_slot(&file, 0).max(read_slot(&file, 1));
         // The first write must not hit the slot that holds the highest number.
         let writes = AtomicU64::new(u64::from(read_slot(&file, 0) == seq));
@@ -133,7 +134,9 @@ fn leave_note(dir: &Path, reason: &str, moved_to: &Path) -> io::Result<()> {
     }
     fs::rename(dir, moved_to)?;
     fs::rename(&place, dir)?;
-    dir.parent().map_or(Ok(()), |parent| sync_dir(if parent.as_os_str().is_empty() { Path::new(".") } else { parent }))
+    dir.parent().map_or(Ok(()), |parent| {
+        sync_dir(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
+    })
 }
 
 fn read_slot(file: &File, slot: u64) -> u64 {

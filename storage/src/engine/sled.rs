@@ -113,7 +113,8 @@ impl Engine for SledEngine {
                 None => writes.remove(key.as_slice()),
             }
         }
-        let outcome = self.with(|open| open.db.apply_batch(writes).map_err(|error| from_sled("write", &[], error)));
+        let outcome =
+            self.with(|open| open.db.apply_batch(writes).map_err(|error| from_sled("write", &[], error)));
         self.noting_failure(outcome)
     }
 
@@ -210,7 +211,9 @@ fn open_db(dir: &Path, cache_bytes: u64) -> Result<sled::Db, OpenFailure> {
                 return Err(OpenFailure::Other(Error::io("open", error)));
             }
             Ok(Err(error)) => return Err(OpenFailure::Damaged(error.to_string())),
-            Err(panic) => return Err(OpenFailure::Damaged(format!("sled cannot read it: {}", panic_text(&*panic)))),
+            Err(panic) => {
+                return Err(OpenFailure::Damaged(format!("sled cannot read it: {}", panic_text(&*panic))));
+            }
         }
     }
 }

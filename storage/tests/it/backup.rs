@@ -41,7 +41,10 @@ async fn a_damaged_export_is_refused_and_leaves_nothing() {
     let export = filled(&store).await;
     let two = dir.path().join("two");
     for cut in [0, 10, 100, export.len() / 2, export.len() - 1] {
-        assert!(matches!(Store::import(&two, &mut &export[..cut]), Err(Error::BadExport { .. })), "cut at {cut}");
+        assert!(
+            matches!(Store::import(&two, &mut &export[..cut]), Err(Error::BadExport { .. })),
+            "cut at {cut}"
+        );
         assert!(!two.exists());
     }
     for at in (0..export.len()).step_by(export.len() / 97) {

@@ -85,10 +85,14 @@ fn a_sync_stands_between_every_write_and_its_answer() {
     let dir = tempfile::tempdir().unwrap();
     let trace = dir.path().join("trace");
     let mut strace = Command::new("strace");
-    strace.args(["-f", "-y", "-e", "trace=pwrite64,write,fdatasync", "-s", "64", "-o"]).arg(&trace).arg(own_path());
+    strace
+        .args(["-f", "-y", "-e", "trace=pwrite64,write,fdatasync", "-s", "64", "-o"])
+        .arg(&trace)
+        .arg(own_path());
     // One caller, so that each answer belongs to the write before it.
     let mut command = child_command(strace, &dir.path().join("store"), (1, 20));
-    let output = command.output().expect("this test needs strace: install it (Debian: apt-get install strace)");
+    let output =
+        command.output().expect("this test needs strace: install it (Debian: apt-get install strace)");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let trace = std::fs::read_to_string(trace).unwrap();
     let (mut is_written, mut is_synced, mut answers) = (false, false, 0);

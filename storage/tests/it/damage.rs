@@ -54,7 +54,8 @@ fn check_told_or_harmless(dir: &Path, case: &str) -> bool {
 
 #[tokio::test]
 async fn flipped_bits_are_told_or_harmless() {
-    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random::<u64>);
+    let seed =
+        std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random::<u64>);
     println!("SEED={seed}");
     let mut random = StdRng::seed_from_u64(seed);
     let dir = tempfile::tempdir().unwrap();
@@ -85,7 +86,10 @@ async fn a_log_that_is_cut_off_or_lost_is_told_and_replaced_by_a_backup() {
         let place = dir.path().join(format!("cut-{kept}"));
         copy(&whole, &place);
         fs::write(place.join("db"), &log[..kept]).unwrap();
-        assert!(check_told_or_harmless(&place, &format!("cut at {kept}")), "cut at {kept} of {used} is not told");
+        assert!(
+            check_told_or_harmless(&place, &format!("cut at {kept}")),
+            "cut at {kept} of {used} is not told"
+        );
         if kept == 0 {
             Store::import(&place, &mut &export[..]).unwrap();
             assert!(!check_told_or_harmless(&place, "imported"));

@@ -48,7 +48,8 @@ async fn a_sweep_forgets_what_is_old_and_only_that() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     let key = IdempotencyKey { caller: "usr_1".into(), rpc: "Orders/Checkout".into(), key: "k".into() };
-    let record = IdempotencyRecord { fingerprint: [3; 32], reply: vec![1; 50_000].into(), created_at_ms: START_MS };
+    let record =
+        IdempotencyRecord { fingerprint: [3; 32], reply: vec![1; 50_000].into(), created_at_ms: START_MS };
     let mut commit = Commit::new();
     commit.mark_handled("old").record(key.clone(), record.clone());
     store.commit(commit.clone()).await.unwrap();
