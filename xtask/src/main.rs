@@ -7,6 +7,8 @@ mod setup;
 mod steps;
 mod tidy;
 
+use std::process::ExitCode;
+
 use anyhow::{Result, bail};
 
 const HELP: &str = "\
@@ -22,9 +24,18 @@ Examples:
   ROUNDS=50 cargo test --package vitrina-bench --test it crash
   UPDATE=1 cargo test --package vitrina-proto      writes proto/openapi.json anew";
 
-fn main() -> Result<()> {
-    let command = std::env::args().nth(1);
-    match command.as_deref() {
+fn main() -> ExitCode {
+    match run(std::env::args().nth(1).as_deref()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Option<&str>) -> Result<()> {
+    match command {
         Some("test") => test(),
         Some("ci") => ci(),
         Some("tidy") => tidy::check(),
