@@ -1,4 +1,7 @@
 //! What the sandbox knows: the journal, read into memory.
+//!
+//! Mails, pushes and card tokens are bounded in number, idempotency keys in age. Payments and preferences are not: losing one
+//! would look to the shop like a provider that forgets money. A kilobyte or two each, they allow for some hundred thousand.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 

@@ -48,6 +48,9 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/v1/payments/{id}/refunds", get(payments::refunds).post(payments::refund))
         .route("/v1/payments/{id}/refunds/{refund}", get(payments::one_refund))
         .route("/checkout/preferences", post(preferences::create))
+        // The Node SDK ends these two with a slash.
+        .route("/checkout/preferences/", post(preferences::create))
+        .route("/v1/payments/{id}/refunds/", get(payments::refunds))
         .route("/checkout/preferences/{id}", get(preferences::read).put(preferences::change))
         .layer(middleware::from_fn_with_state(Arc::clone(app), authorize))
         .layer(middleware::from_fn_with_state(app.gate(knobs::Provider::MercadoPago), knobs::gate));

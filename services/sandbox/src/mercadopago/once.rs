@@ -38,7 +38,7 @@ impl Keyed {
         }
         let digest = Sha256::digest(body);
         let fingerprint = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { key: format!("{method} {path} {key}"), fingerprint })
+        Ok(Self { key: format!("{method} {} {key}", path.trim_end_matches('/')), fingerprint })
     }
 }
 

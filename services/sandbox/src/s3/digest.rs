@@ -35,7 +35,7 @@ pub(super) struct Given {
 }
 
 impl Given {
-    /// From the headers; those in trailers follow by [`Given::add_trailer`].
+    /// From the headers; those in trailers follow by [`Given::add_trailers`].
     pub(super) fn of(input: &PutObjectInput) -> Self {
         let headers = [
             ("crc32", &input.checksum_crc32),

@@ -89,6 +89,7 @@ async fn a_preference_is_read_changed_and_expires() {
     let (bench, ear) = (Bench::start().await, Ear::open().await);
     let made = made(&bench, &ear).await;
     assert_eq!(bench.post("/checkout/preferences", "pref", &preference(&ear)).await.1, made);
+    assert_eq!(bench.post("/checkout/preferences/", "pref", &preference(&ear)).await.1, made);
     let path = format!("/checkout/preferences/{}", made["id"].as_str().unwrap());
     assert_eq!(bench.get(&path).await, (200, made.clone()));
     let change = json!({ "expires": true, "expiration_date_to": "2020-01-01T00:00:00.000-03:00" });

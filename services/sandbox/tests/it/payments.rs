@@ -149,6 +149,7 @@ async fn refunds_add_up_to_the_payment_and_no_more() {
     assert_eq!(read["transaction_amount_refunded"], 1234.5);
     let (_, list) = bench.get(&path).await;
     assert_eq!(list, read["refunds"]);
+    assert_eq!(bench.get(&format!("{path}/")).await.1, list);
     let (code, one) = bench.get(&format!("{path}/{}", part["id"])).await;
     assert_eq!((code, &one), (200, &part));
     assert_eq!(bench.post(&path, "again", &json!({})).await.0, 400);
