@@ -52,14 +52,20 @@ pub(crate) fn read_header(content: &[u8]) -> Result<Header, Unfit> {
     } else {
         Err(Unfit::Unsupported("the bytes are none of these"))
     }?;
-    let Header { width, height, .. } = header;
+    check_size(&header)?;
+    Ok(header)
+}
+
+/// Whether the pixels are within the bounds.
+pub(super) fn check_size(header: &Header) -> Result<(), Unfit> {
+    let Header { width, height, .. } = *header;
     if width == 0 || height == 0 {
         return Err(Unfit::Damaged("it has no pixels"));
     }
     if header.pixels() > PIXELS_MAX {
         return Err(Unfit::TooManyPixels { width, height });
     }
-    Ok(header)
+    Ok(())
 }
 
 /// Four bytes, the most significant one first.

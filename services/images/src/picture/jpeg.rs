@@ -1,7 +1,7 @@
 //! JPEG (ITU-T T.81, annex B): markers, each with a segment, and coded data between them.
 
 use super::Unfit;
-use super::header::{Header, Kind, be16};
+use super::header::{Header, Kind, be16, check_size};
 
 pub(super) const MAGIC: &[u8] = &[0xFF, 0xD8, 0xFF];
 
@@ -54,15 +54,18 @@ pub(super) fn read(content: &[u8]) -> Result<Header, Unfit> {
     if scans == 0 {
         return Err(Unfit::Damaged("it has no picture"));
     }
-    if scans > SCANS_MAX || scans * u64::from(frame.width) * u64::from(frame.height) > SCANNED_PIXELS_MAX {
-        return Err(Unfit::Unsupported("it has too many scans"));
-    }
-    Ok(Header {
+    let header = Header {
         kind: Kind::Jpeg,
         width: frame.width.into(),
         height: frame.height.into(),
         bytes_per_ten_pixels: cost(&frame, scans),
-    })
+    };
+    // First, as a picture that is too large is that, however many scans it has.
+    check_size(&header)?;
+    if scans > SCANS_MAX || scans * header.pixels() > SCANNED_PIXELS_MAX {
+        return Err(Unfit::Unsupported("it has too many scans"));
+    }
+    Ok(header)
 }
 
 /// The next marker and the place behind it. Coded data is passed over: there, 0xFF is followed by a zero or is a restart.
