@@ -68,3 +68,6 @@ fn answer(publication: &Publication, version: u64) -> Answer<pb::Publication> {
         .changed(format!("publication:{}", publication.id))
         .changed("search")
 }
+
+#[cfg(test)]
+mod tests;

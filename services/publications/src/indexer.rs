@@ -75,11 +75,7 @@ pub(crate) async fn run(store: Store, search: Arc<Search>, mut new_name: Option<
 }
 
 /// One round; how many publications it took in.
-async fn round(
-    store: &Store,
-    search: &Arc<Search>,
-    new_name: &mut Option<String>,
-) -> Result<usize, Error> {
+async fn round(store: &Store, search: &Arc<Search>, new_name: &mut Option<String>) -> Result<usize, Error> {
     if let Some(name) = new_name {
         fill(store, search, name).await?;
         *new_name = None;

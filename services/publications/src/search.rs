@@ -14,6 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Mutex;
 
+use tantivy::index::SegmentComponent;
 use tantivy::indexer::IndexWriterOptions;
 use tantivy::query::{AllQuery, Query};
 use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, TantivyDocument, TantivyError, Term};
@@ -30,6 +31,15 @@ pub(crate) use query::fold;
 const SHAPE: &str = "1";
 /// File beside the index with its shape and name.
 const NAME_FILE: &str = "vitrina-name";
+/// The files that every segment has; some are opened only by the first search that needs them.
+const COMPONENTS: [SegmentComponent; 6] = [
+    SegmentComponent::Postings,
+    SegmentComponent::Positions,
+    SegmentComponent::FastFields,
+    SegmentComponent::FieldNorms,
+    SegmentComponent::Terms,
+    SegmentComponent::Store,
+];
 
 /// How matches are ordered. The numbers stand in cursors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -123,7 +133,7 @@ impl Search {
         // Damage that no checksum covers may make the library panic, which must not keep the service from starting.
         let result = catch_unwind(AssertUnwindSafe(|| {
             let search = Search::of(Index::open_in_dir(dir)?, memory_bytes)?;
-            search.check(dir)?;
+            search.check()?;
             Ok(search)
         }));
         match result {
@@ -221,15 +231,14 @@ impl Search {
 
     /// Checks every file of the index, and what no checksum covers: that the list of segments fits the files, and that all
     /// can be read through.
-    fn check(&self, dir: &Path) -> tantivy::Result<()> {
-        let segments: Vec<String> =
-            self.index.searchable_segment_metas()?.iter().map(|meta| meta.id().uuid_string()).collect();
-        for file in fs::read_dir(dir)? {
-            let name = file?.file_name();
-            let is_of_segment =
-                segments.iter().any(|segment| name.to_string_lossy().starts_with(segment.as_str()));
-            if is_of_segment && !self.index.directory().validate_checksum(Path::new(&name))? {
-                return Err(damaged(&name.to_string_lossy()));
+    fn check(&self) -> tantivy::Result<()> {
+        for segment in self.index.searchable_segment_metas()? {
+            let deletes = segment.has_deletes().then_some(SegmentComponent::Delete);
+            for component in COMPONENTS.into_iter().chain(deletes) {
+                let file = segment.relative_path(component);
+                if !self.index.directory().validate_checksum(&file)? {
+                    return Err(damaged(&file.to_string_lossy()));
+                }
             }
         }
         let searcher = self.reader.searcher();

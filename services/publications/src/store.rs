@@ -7,7 +7,8 @@ use vitrina_storage::{Commit, Direction, Row, Scan, Store, prefix};
 
 use crate::error::Error;
 use crate::keys::{
-    ACTIVE, ASKED, BY_SELLER, INDEX_NAME, INDEX_QUEUE, PRODUCTS, PUBLICATIONS, QUESTIONS, UNANSWERED, USERS, WISHES,
+    ACTIVE, ASKED, BY_SELLER, INDEX_NAME, INDEX_QUEUE, PRODUCTS, PUBLICATIONS, QUESTIONS, UNANSWERED, USERS,
+    WISHES,
 };
 use crate::model::{ProductId, Publication, PublicationId, Question, QuestionId, Status};
 use crate::store::rows::{ListingRow, MarkRow, NameRow, ProductRow};

@@ -137,6 +137,9 @@ pub(crate) fn search(request: &pb::SearchRequest, now_ms: u64) -> Result<(Wanted
         "newest" => Some(Sort::Newest),
         _ => None,
     };
+    if let (Some(min), Some(max)) = (request.min_price, request.max_price) {
+        fields.ensure("maxPrice", min <= max, "out_of_range", "must not be less than minPrice");
+    }
     fields.ensure("sort", sort.is_some(), "unknown", "must be relevance, price_asc, price_desc or newest");
     let limit = request.limit.map_or(page::LIMIT_DEFAULT, |limit| limit as usize);
     fields.range("limit", limit, 1..=page::LIMIT_MAX);

@@ -18,6 +18,8 @@ use crate::search::{Position, Sort, Wanted};
 const STEPS: usize = 59;
 /// Price ranges that are told: as many as a page shows without scrolling.
 const RANGES_MAX: usize = 8;
+/// Words by which a title must be longer to count half: a title is long before it says less.
+const SHORT_TITLE: f32 = 8.0;
 /// Values of a facet that are told.
 const VALUES_MAX: usize = 20;
 
@@ -78,6 +80,7 @@ pub(super) struct InSegment {
     available: Numbers,
     created: Numbers,
     wishes: Numbers,
+    title_words: Numbers,
     category: Counted,
     brand: Counted,
 }
@@ -121,6 +124,7 @@ impl Collector for Gather {
             available: numbers(fast::AVAILABLE)?,
             created: numbers(fast::CREATED)?,
             wishes: numbers(fast::WISHES)?,
+            title_words: numbers(fast::TITLE_WORDS)?,
             category: Counted::new(fast.str(fast::CATEGORY)?),
             brand: Counted::new(fast.str(fast::BRAND)?),
         })
@@ -181,8 +185,11 @@ impl SegmentCollector for InSegment {
         *self.part.conditions.entry(condition).or_default() += 1;
         self.part.prices[step(price)] += 1;
         let rank = match wanted.sort {
-            // The bits of a float that is not negative sort like the float.
-            Sort::Relevance => u64::from(score.max(0.0).to_bits()),
+            // A short title with the words is more about them. The bits of a float that is not negative sort like the float.
+            Sort::Relevance => {
+                let length = SHORT_TITLE + self.title_words.get_val(doc) as f32;
+                u64::from((score.max(0.0) / length).to_bits())
+            }
             Sort::PriceAsc => u64::MAX - price,
             Sort::PriceDesc => price,
             Sort::Newest => self.created.get_val(doc),

@@ -1,8 +1,6 @@
 //! From words and filters to a query.
 
-use tantivy::query::{
-    AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, FuzzyTermQuery, Occur, Query, TermQuery,
-};
+use tantivy::query::{AllQuery, BooleanQuery, ConstScoreQuery, FuzzyTermQuery, Occur, Query, TermQuery};
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{Index, Term};
 
@@ -14,13 +12,16 @@ use crate::search::{Reading, Wanted};
 /// Words of a query that count; each costs up to five look-ups.
 const WORDS_MAX: usize = 16;
 /// A word of the title tells more than one of the description.
-const TITLE_BOOST: f32 = 3.0;
+const TITLE_SCORE: f32 = 3.0;
 /// What a word with a typing error counts, against 1 and more for a right one.
 const FUZZY_SCORE: f32 = 0.3;
 
 type Clause = (Occur, Box<dyn Query>);
 
 /// The query of a search: every word has to be met in some field.
+///
+/// What a word counts is the same in every publication. The usual weights by how rare a word is would change with each
+/// publication that is added, and with them the order between two pages.
 pub(super) fn build(
     index: &Index,
     fields: &Fields,
@@ -33,10 +34,10 @@ pub(super) fn build(
     let mut clauses: Vec<Clause> = Vec::new();
     for ((word, es), en) in folded.iter().zip(&es).zip(&en) {
         let mut any = vec![
-            boosted(fields.title_es, es),
-            boosted(fields.title_en, en),
-            (Occur::Should, term(fields.all_es, es)),
-            (Occur::Should, term(fields.all_en, en)),
+            scored(fields.title_es, es, TITLE_SCORE),
+            scored(fields.title_en, en, TITLE_SCORE),
+            scored(fields.all_es, es, 1.0),
+            scored(fields.all_en, en, 1.0),
         ];
         if reading == Reading::Fuzzy {
             // The stem too: "televizores" is further from "televisor" than its stem.
@@ -135,6 +136,6 @@ fn term(field: Field, text: &str) -> Box<dyn Query> {
     Box::new(TermQuery::new(Term::from_field_text(field, text), IndexRecordOption::WithFreqs))
 }
 
-fn boosted(field: Field, text: &str) -> Clause {
-    (Occur::Should, Box::new(BoostQuery::new(term(field, text), TITLE_BOOST)))
+fn scored(field: Field, text: &str, score: f32) -> Clause {
+    (Occur::Should, Box::new(ConstScoreQuery::new(term(field, text), score)))
 }

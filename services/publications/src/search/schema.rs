@@ -28,6 +28,7 @@ pub(super) mod fast {
     pub(in crate::search) const AVAILABLE: &str = "available";
     pub(in crate::search) const CREATED: &str = "created";
     pub(in crate::search) const WISHES: &str = "wishes";
+    pub(in crate::search) const TITLE_WORDS: &str = "title_words";
 }
 
 /// The fields.
@@ -45,7 +46,7 @@ pub(super) struct Fields {
     pub(super) seller: Field,
     category: Field,
     brand: Field,
-    numbers: [(Field, fn(&Entry) -> u64); 10],
+    numbers: [(Field, fn(&Entry) -> u64); 11],
 }
 
 /// The schema and its fields.
@@ -81,6 +82,9 @@ pub(super) fn schema() -> (Schema, Fields) {
             (builder.add_u64_field(fast::AVAILABLE, FAST), |entry| entry.available),
             (builder.add_u64_field(fast::CREATED, FAST), |entry| entry.created_at_ms),
             (builder.add_u64_field(fast::WISHES, FAST), |entry| entry.wishes),
+            (builder.add_u64_field(fast::TITLE_WORDS, FAST), |entry| {
+                entry.title.split_whitespace().count() as u64
+            }),
         ],
     };
     (builder.build(), fields)

@@ -148,6 +148,9 @@ fn a_flipped_bit_is_detected_or_harmless() {
         fs::write(file, &whole[..whole.len() / 2]).unwrap();
         let found = reopened(&path, "mine");
         assert!(found.is_none_or(|total| total == 19), "{found:?} {} cut", file.display());
+        fs::remove_file(file).unwrap();
+        let found = reopened(&path, "mine");
+        assert!(found.is_none_or(|total| total == 19), "{found:?} {} gone", file.display());
         fs::write(file, &whole).unwrap();
     }
     assert_eq!(reopened(&path, "mine"), Some(19));
