@@ -18,7 +18,7 @@ fn entry(n: u64, title: &str) -> Entry {
         price_minor: n * 100_000,
         offer_minor: n * 50_000,
         offer_from_ms: 1000,
-        offer_until_ms: if n % 5 == 0 { 2000 } else { 0 },
+        offer_until_ms: if n.is_multiple_of(5) { 2000 } else { 0 },
         available: n % 4,
         created_at_ms: n,
         wishes: n % 7,

@@ -18,7 +18,7 @@ async fn filled() -> crate::harness::Remains {
     }
     shop.until_found(4).await;
     let paused = shop.search(words("farol")).await.items[0].id.clone();
-    shop.put_status(ana, &paused, Paused).await.unwrap();
+    shop.put_status(ana, &paused, Paused).await.expect("it is active");
     shop.until_found(3).await;
     shop.crash().await
 }
@@ -46,8 +46,9 @@ async fn an_index_that_is_gone_is_made_again() {
 
 /// The files of the index, the lock files left out.
 fn files(dir: &PathBuf) -> Vec<PathBuf> {
-    let files = fs::read_dir(dir).unwrap().map(|file| file.unwrap().path());
-    files.filter(|file| fs::metadata(file).unwrap().len() > 0).collect()
+    let files =
+        fs::read_dir(dir).expect("the index is there").map(|file| file.expect("it can be listed").path());
+    files.filter(|file| fs::metadata(file).expect("it is there").len() > 0).collect()
 }
 
 #[tokio::test]

@@ -83,7 +83,7 @@ fn is_wanted(request: &pb::SearchRequest, product: &Product) -> bool {
         && request.min_price.is_none_or(|min| price >= min)
         && request.max_price.is_none_or(|max| price <= max)
         && request.seller.as_ref().is_none_or(|seller| product.seller_id == *seller)
-        && (!request.in_stock() || product.stock.unwrap().available > 0)
+        && (!request.in_stock() || product.stock.expect("it is there").available > 0)
         && (!request.on_offer() || product.offer.is_some())
 }
 
@@ -108,7 +108,8 @@ async fn check_counts(shop: &Shop, products: &[Product], request: pb::SearchRequ
     let plain: Vec<&Product> = products.iter().filter(|product| is_wanted(&request, product)).collect();
     let mut found: Vec<_> = reply.items.iter().map(|item| item.product_id.as_str()).collect();
     let mut wanted: Vec<_> = plain.iter().map(|product| product.id.as_str()).collect();
-    (found.sort_unstable(), wanted.sort_unstable());
+    found.sort_unstable();
+    wanted.sort_unstable();
     assert_eq!(found, wanted, "{request:?}");
     assert_eq!(reply.total as usize, plain.len());
     let facets = reply.facets.expect("they are always there");
@@ -119,7 +120,7 @@ async fn check_counts(shop: &Shop, products: &[Product], request: pb::SearchRequ
     assert_eq!(counted(&facets.condition), count(conditions));
     assert_eq!(facets.price.iter().map(|range| range.count).sum::<u32>(), reply.total);
     for range in facets.price {
-        let from = range.from.unwrap().minor.unsigned_abs();
+        let from = range.from.expect("it is there").minor.unsigned_abs();
         let to = range.to.map_or(u64::MAX, |to| to.minor.unsigned_abs());
         let inside = plain.iter().filter(|product| (from..to).contains(&effective(product)));
         assert_eq!(range.count as usize, inside.count(), "{from}..{to}");
