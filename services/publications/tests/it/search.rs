@@ -62,7 +62,7 @@ fn varied(shop: &Shop, seller: UserId, n: u32) -> Product {
     let pick = |names: &[&str], by: u32| names[by as usize % names.len()].to_owned();
     Product {
         category: pick(&["hogar/luz", "hogar", "hogar/luz/led", "deporte"], n),
-        brand: (n % 5 > 0).then(|| pick(&["Lux", "Ñandú", "Acme"], n)),
+        brand: (!n.is_multiple_of(5)).then(|| pick(&["Lux", "Ñandú", "Acme"], n)),
         condition: if n.is_multiple_of(3) { Condition::Used.into() } else { Condition::New.into() },
         price: ars(i64::from(n) * 1000),
         offer: if n.is_multiple_of(4) { shop.offer(i64::from(n) * 500, 60_000) } else { None },
