@@ -1,7 +1,7 @@
 //! The caller's account. Required: the user. Optional: seller profile, unread notifications, open orders.
 
 use tonic::{Code, Status};
-use vitrina_proto::notifications::v1::ListNotificationsRequest;
+use vitrina_proto::notifications::v1::CountUnreadRequest;
 use vitrina_proto::orders::v1::{ListOrdersRequest, Order, OrderState};
 use vitrina_proto::storefront::v1::AccountPage;
 use vitrina_proto::users::v1::{GetMeRequest, GetMySellerRequest, Seller, User};
@@ -56,11 +56,12 @@ async fn seller(pages: &Pages) -> Result<Option<Seller>, Status> {
 
 async fn unread(pages: &Pages) -> Result<u32, Status> {
     let scope = pages.optional();
+    let user_id = pages.user()?;
     let reply = scope
-        .repeat("vitrina.notifications.v1.Notifications/ListNotifications", || {
+        .repeat("vitrina.notifications.v1.Notifications/CountUnread", || {
             let mut client = pages.clients.notifications.clone();
-            let request = scope.request(ListNotificationsRequest { limit: Some(1), cursor: None });
-            async move { client.list_notifications(request).await }
+            let request = scope.request(CountUnreadRequest { user_id: user_id.clone() });
+            async move { client.count_unread(request).await }
         })
         .await?;
     Ok(reply.into_inner().unread)

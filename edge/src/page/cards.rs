@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use vitrina_proto::images::v1::Image;
+use vitrina_proto::orders::v1::OrderLine;
 use vitrina_proto::products::v1::Product;
 use vitrina_proto::publications::v1::{Publication, SearchItem};
 use vitrina_proto::storefront::v1::{Card, CardSeller, ReviewSummary};
@@ -41,6 +42,22 @@ impl Pages {
     }
 }
 
+impl Pages {
+    /// Cards of publications in the order of their ids; one that is gone for good has none.
+    pub(super) async fn publication_cards(
+        &self,
+        ids: &[String],
+        publications: &BTreeMap<String, Publication>,
+        missing: &mut Missing,
+    ) -> Vec<Card> {
+        let known = publications.values();
+        let products = known.clone().map(|one| one.product_id.clone()).collect();
+        let sellers = known.map(|one| one.seller_id.clone()).collect();
+        let joined = self.join(products, sellers, missing).await;
+        ids.iter().filter_map(|id| publications.get(id)).map(|one| joined.publication(one)).collect()
+    }
+}
+
 impl Joined {
     /// The card of a found item: the index may lag behind, so the product's own price and stock win.
     pub(super) fn found(&self, item: SearchItem) -> Card {
@@ -67,6 +84,20 @@ impl Joined {
             available: product.map_or(0, available),
             image: self.image(&publication.product_id),
             seller: self.seller(&publication.seller_id),
+        }
+    }
+
+    /// The card of a line of an order, titled as it was bought.
+    pub(super) fn bought(&self, line: &OrderLine) -> Card {
+        let product = self.product(&line.product_id);
+        Card {
+            publication_id: line.publication_id.clone(),
+            title: line.title.clone(),
+            price: product.and_then(|product| product.price.clone()),
+            effective_price: product.and_then(|product| product.effective_price.clone()),
+            available: product.map_or(0, available),
+            image: self.image(&line.product_id),
+            seller: None,
         }
     }
 

@@ -94,12 +94,12 @@ impl Pages {
     /// Publications by id.
     pub(super) async fn publications(
         &self,
+        scope: &Scope,
         ids: BTreeSet<String>,
     ) -> Result<BTreeMap<String, Publication>, Status> {
         if ids.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let scope = &self.scope;
         let request = BatchGetPublicationsRequest { ids: ids.into_iter().collect() };
         let list = scope
             .repeat("vitrina.publications.v1.Publications/BatchGetPublications", || {

@@ -8,9 +8,11 @@
 
 mod account;
 mod cards;
+mod cart;
 mod dashboard;
 mod fragment;
 mod home;
+mod order;
 mod publication;
 mod search;
 mod seller;
@@ -30,7 +32,7 @@ use vitrina_proto::storefront::v1::{
 };
 
 use crate::answer::DEGRADED;
-use crate::upstream::{InProcess, Scope, Transport, is_not_configured, not_configured};
+use crate::upstream::{InProcess, Scope, Transport, is_not_configured};
 
 /// The pages of one request: its clients and its frame.
 #[derive(Clone)]
@@ -140,12 +142,17 @@ impl Storefront for Pages {
         Ok(answer(page, |page| &page.degraded))
     }
 
-    async fn get_cart_page(&self, _: Request<CartPageRequest>) -> Result<Response<CartPage>, Status> {
-        Err(not_configured(Service::Orders.name()))
+    async fn get_cart_page(&self, request: Request<CartPageRequest>) -> Result<Response<CartPage>, Status> {
+        let page = cart::page(self, request.into_inner()).await?;
+        Ok(answer(page, |page| &page.degraded))
     }
 
-    async fn get_order_page(&self, _: Request<OrderPageRequest>) -> Result<Response<OrderPage>, Status> {
-        Err(not_configured(Service::Orders.name()))
+    async fn get_order_page(
+        &self,
+        request: Request<OrderPageRequest>,
+    ) -> Result<Response<OrderPage>, Status> {
+        let page = order::page(self, request.into_inner()).await?;
+        Ok(answer(page, |page| &page.degraded))
     }
 
     async fn get_account_page(

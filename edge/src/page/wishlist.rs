@@ -18,18 +18,9 @@ pub(super) async fn page(pages: &Pages, request: WishlistPageRequest) -> Result<
         .await?
         .into_inner();
     let ids: Vec<String> = wishes.items.into_iter().map(|wish| wish.publication_id).collect();
-    let publications = pages.publications(ids.iter().cloned().collect()).await?;
+    let publications = pages.publications(scope, ids.iter().cloned().collect()).await?;
 
     let mut missing = Missing::default();
-    let known = publications.values();
-    let products = known.clone().map(|one| one.product_id.clone()).collect();
-    let sellers = known.map(|one| one.seller_id.clone()).collect();
-    let joined = pages.join(products, sellers, &mut missing).await;
-    // In the order of the wishes; what is gone for good is left out.
-    let cards = ids
-        .iter()
-        .filter_map(|id| publications.get(id))
-        .map(|publication| joined.publication(publication))
-        .collect();
+    let cards = pages.publication_cards(&ids, &publications, &mut missing).await;
     Ok(WishlistPage { cards, next_cursor: wishes.next_cursor, degraded: missing.0 })
 }
