@@ -19,6 +19,9 @@ const REPLAYED: &str = "x-vitrina-replayed";
 /// Set on replies of pages: a part is missing.
 pub(crate) const DEGRADED: &str = "x-vitrina-degraded";
 
+/// What nobody may keep.
+const NO_STORE: &str = "no-store";
+
 /// The answer of an rpc as HTTP.
 pub(crate) fn json(route: &Route, caller: &Caller, answer: &vitrina_proto::Reply) -> Reply {
     let status = StatusCode::from_u16(route.success_status).unwrap_or(StatusCode::OK);
@@ -45,7 +48,14 @@ pub(crate) fn json(route: &Route, caller: &Caller, answer: &vitrina_proto::Reply
         reply.set(header::LOCATION, location);
     }
     let is_degraded = text(&answer.metadata, DEGRADED).is_some();
-    reply.set(header::CACHE_CONTROL, cache_control(route, caller, is_degraded));
+    let control = cache_control(route, caller, is_degraded);
+    if control != NO_STORE {
+        // Nothing is kept here yet: every answer is new, and says so in the words of RFC 9111 and RFC 9211.
+        reply.set(header::AGE, "0");
+        reply.set(HeaderName::from_static("cache-status"), "vitrina; fwd=bypass");
+        reply.set(header::VARY, "accept-encoding");
+    }
+    reply.set(header::CACHE_CONTROL, control);
     reply
 }
 
@@ -58,7 +68,7 @@ pub(crate) fn text<'m>(metadata: &'m MetadataMap, name: &str) -> Option<&'m str>
 /// than it takes to mend.
 fn cache_control(route: &Route, caller: &Caller, is_degraded: bool) -> String {
     let Some(cache) = route.cache.filter(|_| caller.user().is_none()) else {
-        return "no-store".to_owned();
+        return NO_STORE.to_owned();
     };
     if is_degraded {
         return "public, max-age=1".to_owned();

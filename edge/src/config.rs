@@ -59,6 +59,8 @@ pub struct Limits {
     pub body_ms: u64,
     /// Milliseconds without progress after which an answer is given up.
     pub write_ms: u64,
+    /// Milliseconds without an event after which a stream of events gets a comment, at least 1.
+    pub heartbeat_ms: u64,
     /// Seconds that an idle connection is kept.
     pub keepalive_s: u64,
     /// Connections at a time; further ones wait in the backlog of the socket.
@@ -133,6 +135,7 @@ impl Default for Limits {
             header_ms: 10_000,
             body_ms: 30_000,
             write_ms: 30_000,
+            heartbeat_ms: 15_000,
             keepalive_s: 60,
             connections_max: 16_384,
         }
@@ -203,6 +206,9 @@ impl EdgeConfig {
         if self.limits.connections_max == 0 {
             mistakes.push("edge.limits.connections_max must be at least 1".to_owned());
         }
+        if self.limits.heartbeat_ms == 0 {
+            mistakes.push("edge.limits.heartbeat_ms must be at least 1".to_owned());
+        }
         for origin in &self.cors.origins {
             if origin != "*" && (!origin.contains("://") || origin.ends_with('/')) {
                 mistakes
@@ -233,6 +239,10 @@ impl Limits {
 
     pub(crate) fn body_timeout(&self) -> Duration {
         Duration::from_millis(self.body_ms)
+    }
+
+    pub(crate) fn heartbeat(&self) -> Duration {
+        Duration::from_millis(self.heartbeat_ms)
     }
 
     pub(crate) fn write_timeout(&self) -> Duration {

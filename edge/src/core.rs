@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{StatusCode, header};
+use tokio_util::sync::CancellationToken;
 use vitrina_otel::propagate;
+use vitrina_proto::Clients;
 use vitrina_proto::routes::{Body, Key, Kind, RateClass, Route, Service};
 use vitrina_proto::users::v1::users_client::UsersClient;
-use vitrina_proto::{Clients, Input};
 
 use crate::config::{EdgeConfig, Rate};
 use crate::error::Error;
@@ -21,11 +20,8 @@ use crate::page;
 use crate::reply::{Problem, Reply};
 use crate::request::Head;
 use crate::routes::{Found, Own, Table, Target};
-use crate::upstream::{Budget, Faults, Scope, Timings, Transport, Upstreams};
-use crate::{answer, etag, own};
-
-/// Set on replies of services: the tags of what changed.
-const CHANGED: &str = "x-vitrina-changed";
+use crate::upstream::{Budget, Faults, Timings, Transport, Upstreams};
+use crate::{etag, own, upload};
 
 /// Everything that requests share.
 #[derive(Debug)]
@@ -36,20 +32,21 @@ pub(crate) struct Core {
     pub(crate) faults: Arc<Faults>,
     /// The configured services by name.
     pub(crate) transports: BTreeMap<String, Transport>,
-    pub(crate) is_draining: AtomicBool,
+    /// Cancelled when the edge goes down.
+    pub(crate) draining: CancellationToken,
+    pub(crate) clients: Clients<Transport>,
+    pub(crate) budget: Arc<Budget>,
     table: Table,
-    clients: Clients<Transport>,
     buckets: Buckets,
-    budget: Arc<Budget>,
 }
 
 /// A request that may go on: its route, its caller and what is left to read.
 pub(crate) struct Admitted {
     target: Target,
-    params: Vec<(String, String)>,
+    pub(crate) params: Vec<(String, String)>,
     caller: Option<Caller>,
     allowance: Option<Allowance>,
-    idempotency_key: Option<String>,
+    pub(crate) idempotency_key: Option<String>,
     if_match: Option<u64>,
 }
 
@@ -82,7 +79,7 @@ impl Core {
             metrics: Arc::default(),
             faults,
             transports,
-            is_draining: AtomicBool::new(false),
+            draining: CancellationToken::new(),
             buckets: Buckets::new(),
             budget: Arc::new(Budget::new()),
         })
@@ -131,7 +128,11 @@ impl Core {
                 Some(precondition::idempotency_key(&head.headers)?.ok_or_else(precondition::key_missing)?)
             }
         };
-        let if_match = precondition::if_match(&head.headers)?;
+        let if_match = match route.kind {
+            // Bytes have no version; their own conditions are looked at once they are here.
+            Kind::Download => None,
+            _ => precondition::if_match(&head.headers)?,
+        };
         Ok(Ok(Admitted { target, params, caller: Some(caller), allowance, idempotency_key, if_match }))
     }
 
@@ -156,9 +157,7 @@ impl Core {
             && reply.status == StatusCode::OK
             && tag.to_str().is_ok_and(|tag| etag::is_known(&head.headers, tag))
         {
-            reply.status = StatusCode::NOT_MODIFIED;
-            reply.body = Bytes::new();
-            reply.headers.remove(header::CONTENT_TYPE);
+            reply.not_modified();
         }
         Ok(reply)
     }
@@ -169,7 +168,7 @@ impl Core {
     }
 
     pub(crate) fn is_draining(&self) -> bool {
-        self.is_draining.load(Ordering::Relaxed)
+        self.draining.is_cancelled()
     }
 
     async fn own(&self, own: Own) -> Reply {
@@ -191,60 +190,7 @@ impl Core {
         };
         match missing {
             Some(name) => Err(Problem::from_status(&crate::upstream::not_configured(name))),
-            None if matches!(route.kind, Kind::Events) || matches!(route.body, Body::Stream) => {
-                Err(Problem::new(501, "not_implemented", "This is not offered yet."))
-            }
             None => Ok(()),
-        }
-    }
-
-    async fn call(
-        &self,
-        pending: &Pending<'_>,
-        route: &'static Route,
-        caller: &Caller,
-    ) -> Result<Reply, Problem> {
-        let Pending { head, admitted, body, timings } = *pending;
-        let scope = Scope {
-            deadline: Instant::now() + Duration::from_millis(route.deadline_ms),
-            metadata: admitted.metadata(head, caller),
-            timings: timings.clone(),
-            budget: self.budget.clone(),
-            metrics: self.metrics.clone(),
-        };
-        let params: Vec<(&str, &str)> =
-            admitted.params.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let input = Input { path: &params, query: &head.query, body };
-        let clients = if route.service == Service::Storefront {
-            page::with_pages(&self.clients, &scope)
-        } else {
-            self.clients.clone()
-        };
-        let attempt = || vitrina_proto::call(route, &clients, input, scope.metadata());
-        // The parts of a page are tried again by themselves.
-        let is_repeatable = route.service != Service::Storefront
-            && (head.method.is_safe() || admitted.idempotency_key.is_some());
-        let answer = if is_repeatable {
-            scope.repeat(route.rpc, attempt).await
-        } else {
-            scope.once(route.rpc, attempt).await
-        };
-        let answer = answer.map_err(|fault| {
-            log_fault(route.rpc, &fault);
-            Problem::from_status(&fault)
-        })?;
-        if let Some(changed) = answer::text(&answer.metadata, CHANGED) {
-            self.note_changes(changed);
-        }
-        Ok(answer::json(route, caller, &answer))
-    }
-
-    /// What a write changed: ended sessions are refused from now on, before the writer has its answer.
-    fn note_changes(&self, changed: &str) {
-        for tag in changed.split(',').map(str::trim) {
-            if let Some(session) = tag.strip_prefix("session:") {
-                self.guard.end_session(session);
-            }
         }
     }
 
@@ -274,9 +220,11 @@ impl Admitted {
     }
 
     /// Bytes that the body may have; `None` when there is none to read.
-    pub(crate) fn body_bytes_max(&self) -> Option<usize> {
+    pub(crate) fn body_bytes_max(&self, head: &Head) -> Option<usize> {
         match self.target {
-            Target::Rpc(route) if !matches!(route.body, Body::None) => Some(route.body_bytes_max),
+            Target::Rpc(route) if !matches!(route.body, Body::None) => {
+                Some(upload::body_bytes_max(head, route))
+            }
             Target::Rpc(_) | Target::Own(_) => None,
         }
     }
@@ -286,7 +234,7 @@ impl Admitted {
         self.caller.as_ref()?.user()
     }
 
-    fn metadata(&self, head: &Head, caller: &Caller) -> tonic::metadata::MetadataMap {
+    pub(crate) fn metadata(&self, head: &Head, caller: &Caller) -> tonic::metadata::MetadataMap {
         use crate::guard::caller::set;
 
         let mut metadata = caller.metadata(head);
@@ -313,19 +261,4 @@ fn options(allow: &str) -> Reply {
 
 fn owned(params: &[(&str, &str)]) -> Vec<(String, String)> {
     params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-}
-
-/// A fault of a service is logged here, once; refusals are the client's business.
-fn log_fault(rpc: &'static str, fault: &tonic::Status) {
-    use tonic::Code;
-
-    match fault.code() {
-        Code::Internal | Code::Unknown | Code::DataLoss => {
-            tracing::error!(rpc, code = ?fault.code(), message = fault.message(), "an rpc failed");
-        }
-        Code::Unavailable | Code::DeadlineExceeded => {
-            tracing::warn!(rpc, code = ?fault.code(), message = fault.message(), "an rpc was not answered");
-        }
-        _ => {}
-    }
 }

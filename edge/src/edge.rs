@@ -91,7 +91,7 @@ impl Edge {
 impl Running {
     /// Takes no new connections, lets running requests end within the configured time, then stops.
     pub async fn drain(mut self) {
-        self.core.is_draining.store(true, Ordering::Relaxed);
+        self.core.draining.cancel();
         // Nobody listens only when every connection is gone already.
         let _ = self.shutdown.send(true);
         self.stop.cancel();
@@ -109,6 +109,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        self.core.draining.cancel();
         self.stop.cancel();
         self.accepting.abort();
     }

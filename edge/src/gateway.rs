@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{Method, header};
+use http::{Method, Version, header};
 use pingora_core::Result;
 use pingora_core::modules::http::HttpModules;
 use pingora_core::upstreams::peer::HttpPeer;
@@ -25,6 +25,7 @@ use crate::guard::hygiene;
 use crate::reply::{Problem, Reply};
 use crate::request::{self, Head};
 use crate::routes::Found;
+use crate::stream::EventStream;
 use crate::upstream::Timings;
 
 /// Route label of what no route was found for.
@@ -93,7 +94,7 @@ impl ProxyHttp for Gateway {
         }
         let span = span(&head, exchange.route);
         propagate::parent(&span, propagate::extract(|name| head.text(name).map(str::to_owned)));
-        let (reply, traceparent) =
+        let (mut reply, traceparent) =
             self.answer(session, exchange, &head, found).instrument(span.clone()).await;
         span.record("http.response.status_code", reply.status.as_u16());
         if reply.status.is_server_error() {
@@ -102,9 +103,15 @@ impl ProxyHttp for Gateway {
         exchange.status = reply.status.as_u16();
         exchange.body_bytes = reply.body.len();
         exchange.client = head.client.to_string();
-        let header = header(&head, &reply, exchange, traceparent)?;
+        let version = session.req_header().version;
+        let header = header(&head, version, &reply, exchange, traceparent)?;
         exchange.request_id = head.request_id;
-        write(session, header, reply).await?;
+        if let Some(events) = write(session, header, &mut reply).await? {
+            // A stream may last for hours; its trace ends with its start.
+            drop(span);
+            let heartbeat = self.core.config.limits.heartbeat();
+            exchange.body_bytes = events.write(session, heartbeat, &self.core.draining).await?;
+        }
         Ok(true)
     }
 
@@ -186,7 +193,7 @@ impl Gateway {
             Err(reply) => return Ok(reply),
         };
         exchange.user = admitted.user().map(str::to_owned);
-        let body = match admitted.body_bytes_max() {
+        let body = match admitted.body_bytes_max(head) {
             Some(bytes_max) => {
                 let timeout = self.core.config.limits.body_timeout();
                 request::body(session, bytes_max, timeout).await?
@@ -201,6 +208,7 @@ impl Gateway {
 /// The header of an answer.
 fn header(
     head: &Head,
+    version: Version,
     reply: &Reply,
     exchange: &Exchange,
     traceparent: Option<String>,
@@ -216,24 +224,34 @@ fn header(
     let timing = server_timing(exchange.started.elapsed(), &exchange.timings.taken());
     header.insert_header("server-timing", timing)?;
     let may_have_body = !matches!(reply.status.as_u16(), 204 | 304);
-    if may_have_body {
+    if reply.events.is_some() {
+        // HTTP/1.0 knows no chunks: there the end of the connection ends the stream.
+        if version >= Version::HTTP_11 {
+            header.insert_header(header::TRANSFER_ENCODING, "chunked")?;
+        }
+    } else if may_have_body {
         header.insert_header(header::CONTENT_LENGTH, reply.body.len())?;
     }
     Ok(header)
 }
 
-/// Writes an answer; to HEAD without its body.
-async fn write(session: &mut Session, header: ResponseHeader, reply: Reply) -> Result<()> {
+/// Writes an answer; to HEAD without its body. Gives back the events that are still to be written.
+async fn write(
+    session: &mut Session,
+    header: ResponseHeader,
+    reply: &mut Reply,
+) -> Result<Option<EventStream>> {
     if reply.is_closing {
         session.set_keepalive(None);
     }
     let is_head = session.req_header().method == Method::HEAD;
+    let events = reply.events.take().filter(|_| !is_head);
     let has_body = !is_head && !reply.body.is_empty();
-    session.write_response_header(Box::new(header), !has_body).await?;
+    session.write_response_header(Box::new(header), !has_body && events.is_none()).await?;
     if has_body {
-        session.write_response_body(Some(reply.body), true).await?;
+        session.write_response_body(Some(std::mem::take(&mut reply.body)), true).await?;
     }
-    Ok(())
+    Ok(events)
 }
 
 /// The span of a request. Its name is given at once: it cannot be changed after the first look at its trace.

@@ -4,8 +4,8 @@
 //! the parts of a page; to say in one form what went wrong.
 //!
 //! Flow: a connection (`connection`) is read by pingora, which calls the `gateway`; the `guard` checks form, caller and
-//! rate; `routes` finds what answers; an rpc goes out through `upstream`, a page through `page`; `answer` and `reply`
-//! make it HTTP. Routes, their demands and their JSON come from the contract (`vitrina-proto`).
+//! rate; `routes` finds what answers; `call` sends an rpc through `upstream`, a page through `page`, what was sent in as
+//! bytes through `upload`; `answer`, `download`, `stream` and `reply` make it HTTP. Routes, their demands and their JSON come from the contract (`vitrina-proto`).
 //!
 //! Invariants: the edge has no store, and everything it remembers may vanish at any time; a service is told who calls by
 //! the edge alone; the text of an internal error never leaves; every wait has a deadline and every buffer a bound.
@@ -14,9 +14,11 @@
 
 mod admin;
 mod answer;
+mod call;
 mod config;
 mod connection;
 mod core;
+mod download;
 mod edge;
 mod error;
 mod etag;
@@ -29,6 +31,8 @@ mod page;
 mod reply;
 mod request;
 mod routes;
+mod stream;
+mod upload;
 mod upstream;
 
 pub use crate::config::{Cors, EdgeConfig, Limits, Rate, Rates, SERVICES};

@@ -11,6 +11,8 @@ use serde::Serialize;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
+use crate::stream::EventStream;
+
 /// Domain of `google.rpc.ErrorInfo` that marks a fault of ours.
 const DOMAIN: &str = "vitrina";
 
@@ -18,11 +20,13 @@ const DOMAIN: &str = "vitrina";
 const RETRY_AFTER_S: u32 = 1;
 
 /// An answer ready to be written.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    /// In the place of `body`: events to be written as they come.
+    pub(crate) events: Option<EventStream>,
     /// The connection cannot be trusted to be in step any more.
     pub(crate) is_closing: bool,
 }
@@ -63,7 +67,7 @@ struct Document<'a> {
 impl Reply {
     /// An answer without body.
     pub(crate) fn empty(status: StatusCode) -> Self {
-        Self { status, headers: HeaderMap::new(), body: Bytes::new(), is_closing: false }
+        Self { status, headers: HeaderMap::new(), body: Bytes::new(), events: None, is_closing: false }
     }
 
     /// An answer with a body of the given type.
@@ -72,6 +76,13 @@ impl Reply {
         reply.set(header::CONTENT_TYPE, content_type);
         reply.body = body.into();
         reply
+    }
+
+    /// Makes it the answer to a client that has these bytes.
+    pub(crate) fn not_modified(&mut self) {
+        self.status = StatusCode::NOT_MODIFIED;
+        self.body = Bytes::new();
+        self.headers.remove(header::CONTENT_TYPE);
     }
 
     /// Sets a header; a value that is no header value is left out, since it could only come from outside.

@@ -14,22 +14,18 @@ const LINES_MAX: usize = 60;
 
 const EMPTY: &str = "vitrina.common.v1.Empty";
 
-/// `Clients`, `call`, `watch` and a request function for every route that they carry.
+/// `Clients`, the functions that call, and a request function for every route.
 pub(crate) fn write(contract: &Contract) -> String {
     let mut out = String::new();
     clients(&mut out, contract);
     dispatch(&mut out, contract, &CALL);
+    dispatch(&mut out, contract, &RECEIVE);
+    dispatch(&mut out, contract, &DOWNLOAD);
     dispatch(&mut out, contract, &WATCH);
     for (index, route) in contract.routes.iter().enumerate() {
-        if route.is_callable() || is_watchable(route) {
-            request(&mut out, contract, index, route);
-        }
+        request(&mut out, contract, index, route);
     }
     out
-}
-
-fn is_watchable(route: &Route) -> bool {
-    route.options.kind == "Events"
 }
 
 fn clients(out: &mut String, contract: &Contract) {
@@ -56,6 +52,8 @@ struct Dispatch {
     text: &'static str,
     head: &'static str,
     is_mine: fn(&Route) -> bool,
+    /// What is done with the request before it is sent; empty: nothing.
+    prepare: &'static str,
     arm: fn(&Route) -> String,
 }
 
@@ -69,13 +67,28 @@ const CALL: Dispatch = Dispatch {
     head: "pub async fn call<T: Transport>(\n    route: &Route,\n    clients: &Clients<T>,\n    input: Input<'_>,\n    \
            metadata: MetadataMap,\n) -> Result<Reply, Status> {",
     is_mine: Route::is_callable,
-    arm: |route| {
-        let output = route.method.output();
-        if output.full_name() == EMPTY && route.options.success_status == 204 {
-            return "without_body".to_owned();
-        }
-        format!("with_body(|reply| {})", version(&output))
-    },
+    prepare: "",
+    arm: json_answer,
+};
+
+const RECEIVE: Dispatch = Dispatch {
+    text: "/// Hands on what an outside provider has signed: as [`call`], with the header fields of its signature.\n///\n\
+           /// # Errors\n/// As [`call`]; `Unimplemented` when the request has no place for header fields.",
+    head: "pub async fn receive<T: Transport>(\n    route: &Route,\n    clients: &Clients<T>,\n    input: Input<'_>,\n    \
+           headers: BTreeMap<String, String>,\n    metadata: MetadataMap,\n) -> Result<Reply, Status> {",
+    is_mine: |route| route.takes_headers,
+    prepare: "request.headers = headers;",
+    arm: json_answer,
+};
+
+const DOWNLOAD: Dispatch = Dispatch {
+    text: "/// Fetches the bytes of a route of kind [`Download`](crate::routes::Kind::Download).\n///\n\
+           /// # Errors\n/// As [`call`].",
+    head: "pub async fn download<T: Transport>(\n    route: &Route,\n    clients: &Clients<T>,\n    input: Input<'_>,\n    \
+           metadata: MetadataMap,\n) -> Result<Download, Status> {",
+    is_mine: |route| route.options.kind == "Download",
+    prepare: "",
+    arm: |_| "bytes(|reply| (reply.content, reply.content_type, reply.sha256))".to_owned(),
 };
 
 const WATCH: Dispatch = Dispatch {
@@ -83,9 +96,18 @@ const WATCH: Dispatch = Dispatch {
            /// # Errors\n/// As [`call`]; the stream ends after the first error in it.",
     head: "pub async fn watch<T: Transport>(\n    route: &Route,\n    clients: &Clients<T>,\n    input: Input<'_>,\n    \
            metadata: MetadataMap,\n) -> Result<Events, Status> {",
-    is_mine: is_watchable,
+    is_mine: |route| route.options.kind == "Events",
+    prepare: "",
     arm: |_| "events".to_owned(),
 };
+
+fn json_answer(route: &Route) -> String {
+    let output = route.method.output();
+    if output.full_name() == EMPTY && route.options.success_status == 204 {
+        return "without_body".to_owned();
+    }
+    format!("with_body(|reply| {})", version(&output))
+}
 
 fn dispatch(out: &mut String, contract: &Contract, dispatch: &Dispatch) {
     let mine: Vec<_> =
@@ -103,9 +125,16 @@ fn dispatch(out: &mut String, contract: &Contract, dispatch: &Dispatch) {
             Some((name, version)) => format!("{name}(response, {version}"),
             None => format!("{convert}(response)"),
         };
+        let request = match dispatch.prepare {
+            "" => format!("let request = outgoing(request_{index}(&input)?, metadata);"),
+            prepare => format!(
+                "let mut request = request_{index}(&input)?;\n            {prepare}\n            \
+                 let request = outgoing(request, metadata);"
+            ),
+        };
         let _ = writeln!(
             out,
-            "        {index} => {{\n            let request = outgoing(request_{index}(&input)?, metadata);\n            \
+            "        {index} => {{\n            {request}\n            \
              let response = clients.{service}.clone().{method}(request).await?;\n            {convert}\n        }}",
             service = service_name(route.method.parent_service().package_name()),
             method = snake(route.method.name()),
@@ -168,7 +197,7 @@ fn request(out: &mut String, contract: &Contract, index: usize, route: &Route) {
         format!("{steps}    Ok(request)\n")
     } else {
         let start = match route.body {
-            Body::None | Body::Stream => format!("    let mut request = {path}::default();\n"),
+            Body::None => format!("    let mut request = {path}::default();\n"),
             Body::Fields(_) | Body::Field(_) | Body::Bytes(_) => String::new(),
         };
         format!("    let mut faults = Faults::default();\n{start}{steps}    faults.finish(request)\n")
@@ -209,7 +238,7 @@ fn start(route: &Route, field: &FieldDescriptor, value: &str) -> String {
 
 fn body_steps(contract: &Contract, route: &Route, path: &str) -> String {
     match &route.body {
-        Body::None | Body::Stream => String::new(),
+        Body::None => String::new(),
         Body::Bytes(field) => start(route, field, "input.body.to_vec()"),
         Body::Fields(fields) => {
             let is_changed = !route.path_fields.is_empty();

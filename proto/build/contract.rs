@@ -33,6 +33,8 @@ pub(crate) struct Route {
     pub(crate) path_fields: Vec<FieldDescriptor>,
     pub(crate) query_fields: Vec<FieldDescriptor>,
     pub(crate) body: Body,
+    /// The request has a hidden map for header fields, which `receive` fills.
+    pub(crate) takes_headers: bool,
     pub(crate) options: Options,
 }
 
@@ -45,8 +47,6 @@ pub(crate) enum Body {
     Field(FieldDescriptor),
     /// The bytes as they came are this field.
     Bytes(FieldDescriptor),
-    /// Bytes that `call` does not carry.
-    Stream,
 }
 
 /// What `vitrina.options.v1.FieldRules` says.
@@ -141,8 +141,13 @@ impl Contract {
         }
         let path_fields = self.path_fields(method, &path)?;
         let body = self.body(method, &text("body"), &options, &path_fields)?;
+        let takes_headers = options.kind == "Upload" && self.takes_headers(method)?;
         let query_fields = self.query_fields(method, &path_fields, &body)?;
-        let route = Route { method: method.clone(), verb, path, path_fields, query_fields, body, options };
+        if options.kind == "Download" {
+            self.check_download(method)?;
+        }
+        let method = method.clone();
+        let route = Route { method, verb, path, path_fields, query_fields, body, takes_headers, options };
         route.check_tags()?;
         Ok(Some(route))
     }
@@ -191,8 +196,7 @@ impl Contract {
             return match bytes {
                 Some(field) if self.rules(&field).is_hidden => Ok(Body::Bytes(field)),
                 Some(field) => bail!("`{}` carries the body and must be hidden", field.name()),
-                None if options.kind == "Csv" => bail!("the request has no field of type bytes for the body"),
-                None => Ok(Body::Stream),
+                None => bail!("the request has no field of type bytes for the body"),
             };
         }
         match body {
@@ -211,6 +215,35 @@ impl Contract {
                 Ok(Body::Field(field))
             }
         }
+    }
+
+    fn takes_headers(&self, method: &MethodDescriptor) -> Result<bool> {
+        let Some(field) = method.input().get_field_by_name("headers") else { return Ok(false) };
+        let is_text = match field.kind() {
+            Kind::Message(entry) => field.is_map() && entry.map_entry_value_field().kind() == Kind::String,
+            _ => false,
+        };
+        if !is_text || !self.rules(&field).is_hidden {
+            bail!("`headers` must be a hidden map<string, string>");
+        }
+        Ok(true)
+    }
+
+    fn check_download(&self, method: &MethodDescriptor) -> Result<()> {
+        let expected = [("content", Kind::Bytes), ("content_type", Kind::String), ("sha256", Kind::String)];
+        for (name, kind) in expected {
+            let field = method.output().get_field_by_name(name);
+            let is_fit = field.is_some_and(|field| {
+                field.kind() == kind
+                    && !field.is_list()
+                    && !field.supports_presence()
+                    && self.rules(&field).is_hidden
+            });
+            if !is_fit {
+                bail!("a download needs a hidden `{name}` in its answer");
+            }
+        }
+        Ok(())
     }
 
     fn query_fields(
@@ -284,7 +317,7 @@ impl Route {
 
     /// Whether `call` carries it: one request, one JSON answer.
     pub(crate) fn is_callable(&self) -> bool {
-        !matches!(self.options.kind.as_str(), "Events" | "Download") && !matches!(self.body, Body::Stream)
+        !matches!(self.options.kind.as_str(), "Events" | "Download")
     }
 
     fn json_messages(&self) -> Vec<MessageDescriptor> {
@@ -295,7 +328,7 @@ impl Route {
                 Kind::Message(message) => Some(message),
                 _ => None,
             }),
-            Body::None | Body::Bytes(_) | Body::Stream => {}
+            Body::None | Body::Bytes(_) => {}
         }
         out
     }

@@ -113,7 +113,6 @@ fn row(out: &mut String, index: usize, route: &Route) {
         Body::None => "None",
         Body::Fields(_) | Body::Field(_) => "Json",
         Body::Bytes(_) => "Bytes",
-        Body::Stream => "Stream",
     };
     let cache = options.cache.as_ref().map_or_else(
         || "None".to_owned(),

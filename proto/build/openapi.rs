@@ -9,6 +9,9 @@ use crate::contract::{Body, Contract, Route};
 use crate::glue::service_name;
 use crate::schemas::{Null, Schemas, with_text};
 
+/// What downloads answer with: pictures are the only ones.
+const DOWNLOAD_TYPES: [&str; 2] = ["image/webp", "image/jpeg"];
+
 const EMPTY: &str = "vitrina.common.v1.Empty";
 
 /// The document, indented.
@@ -102,6 +105,14 @@ fn parameters(schemas: &mut Schemas<'_>, route: &Route) -> Result<Vec<Value>> {
         let text = "The same key and payload get the stored answer; another payload gets 422.";
         out.push(header("Idempotency-Key", route.options.key == "Required", text));
     }
+    if route.options.kind == "Download" {
+        let range = json!({"name": "Range", "in": "header", "required": false, "schema": {"type": "string"},
+            "description": "One range of bytes; several are answered with the whole."});
+        out.push(range);
+        let tag = json!({"name": "If-None-Match", "in": "header", "required": false, "schema": {"type": "string"},
+            "description": "An ETag; the same one gets 304."});
+        out.push(tag);
+    }
     if matches!(route.verb, "Patch" | "Put" | "Delete") {
         out.push(header("If-Match", false, "An ETag; another version gets 412."));
     }
@@ -128,21 +139,48 @@ fn body(schemas: &mut Schemas<'_>, route: &Route) -> Result<Option<Value>> {
         Body::Bytes(_) if route.options.kind == "Csv" => {
             Some(json!({"required": true, "content": {"text/csv": {"schema": {"type": "string"}}}}))
         }
-        Body::Bytes(_) => Some(json!({"required": true, "content": {"application/json": {"schema": {}}}})),
-        Body::Stream => Some(json!({"required": true, "content": {
-            "application/octet-stream": {"schema": {}},
-            "multipart/form-data": {"schema": {"type": "object"}},
-        }})),
+        Body::Bytes(_) if route.options.auth == "Signed" => {
+            Some(json!({"required": true, "content": {"application/json": {"schema": {}}}}))
+        }
+        Body::Bytes(_) => Some(json!({
+            "description": format!("The bytes, at most {}, alone or as the one file of a form.", route.options.body_bytes_max),
+            "required": true,
+            "content": {
+                "multipart/form-data": {"schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": {"type": "string", "contentMediaType": "application/octet-stream"}},
+                }},
+                // OpenAPI 3.1 describes bytes that are no JSON by a media type without a schema.
+                "image/*": {},
+                "application/octet-stream": {},
+            },
+        })),
+    })
+}
+
+fn bytes(description: &str) -> Value {
+    let content: Map<String, Value> =
+        DOWNLOAD_TYPES.iter().map(|kind| ((*kind).to_owned(), json!({}))).collect();
+    json!({
+        "description": description,
+        "headers": {
+            "ETag": {"description": "SHA-256 of the whole.", "schema": {"type": "string"}},
+            "Cache-Control": {"description": "The bytes never change.", "schema": {"type": "string"}},
+        },
+        "content": content,
     })
 }
 
 fn responses(schemas: &mut Schemas<'_>, route: &Route) -> Result<Value> {
     let output = route.method.output();
     let success = match route.options.kind.as_str() {
-        "Download" => json!({"description": "The bytes.", "content": {"*/*": {"schema": {}}}}),
+        "Download" => bytes("The bytes."),
         "Events" => {
             let schema = schemas.reference(&output)?;
-            json!({"description": "A stream of events.", "content": {"text/event-stream": {"schema": schema}}})
+            let text = "Server-sent events: `data` of each is this JSON on one line. Comment lines only keep the \
+                connection alive.";
+            json!({"description": text, "content": {"text/event-stream": {"schema": schema}}})
         }
         _ if output.full_name() == EMPTY => json!({"description": "Done."}),
         _ => {
@@ -152,6 +190,10 @@ fn responses(schemas: &mut Schemas<'_>, route: &Route) -> Result<Value> {
     };
     let mut out = json!({"default": {"$ref": "#/components/responses/Problem"}});
     out[route.options.success_status.to_string()] = success;
+    if route.options.kind == "Download" {
+        out["206"] = bytes("The range of the bytes that was asked for.");
+        out["304"] = json!({"description": "The client has these bytes."});
+    }
     if route.options.is_recoverable {
         out["202"] = json!({
             "description": "The write is kept and done later; `Location` names the operation.",

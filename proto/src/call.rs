@@ -4,6 +4,7 @@
 //! JSON. Nothing is looked up by name and nothing reflected. A large `match` was taken instead of a table of function
 //! pointers, because those cannot be generic over the transport without a box for every call.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 
 use bytes::Bytes;
@@ -49,6 +50,19 @@ pub struct Reply {
     pub version: Option<u64>,
 }
 
+/// Bytes of a service, such as a picture.
+#[derive(Debug, Clone)]
+pub struct Download {
+    /// The bytes.
+    pub content: Bytes,
+    /// Their media type, such as `image/webp`.
+    pub content_type: String,
+    /// SHA-256 of the bytes, hex.
+    pub sha256: String,
+    /// Response metadata of the service, as it came.
+    pub metadata: MetadataMap,
+}
+
 /// The answers of a streaming route.
 pub struct Events {
     /// Response metadata of the service, as it came.
@@ -69,6 +83,12 @@ fn with_body<M: Serialize>(response: Response<M>, version: fn(&M) -> Option<u64>
 fn without_body<M>(response: Response<M>) -> Result<Reply, Status> {
     let (metadata, _, _) = response.into_parts();
     Ok(Reply { body: Bytes::new(), metadata, version: None })
+}
+
+fn bytes<M>(response: Response<M>, parts: fn(M) -> (Vec<u8>, String, String)) -> Result<Download, Status> {
+    let (metadata, message, _) = response.into_parts();
+    let (content, content_type, sha256) = parts(message);
+    Ok(Download { content: content.into(), content_type, sha256, metadata })
 }
 
 fn events<M: Serialize + Send + 'static>(response: Response<Streaming<M>>) -> Result<Events, Status> {

@@ -28,7 +28,7 @@ mod json;
 mod param;
 mod timestamp;
 
-pub use crate::call::{Clients, Events, Reply, Transport, call, watch};
+pub use crate::call::{Clients, Download, Events, Reply, Transport, call, download, receive, watch};
 pub use crate::input::{Input, query};
 pub use crate::json::JsonNames;
 pub use crate::timestamp::{NotATime, Timestamp};

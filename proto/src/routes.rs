@@ -69,8 +69,6 @@ pub enum Body {
     Json,
     /// Bytes that become a field of the request as they are.
     Bytes,
-    /// Bytes that [`call`](fn@crate::call) does not carry: the edge hands them on by itself.
-    Stream,
 }
 
 /// What moves over the wire.

@@ -5,6 +5,10 @@ use vitrina_proto::routes::{Body, Kind, Route};
 
 use crate::reply::Problem;
 use crate::request::Head;
+use crate::upload;
+
+/// What files are sent as: a form, or the bytes alone.
+const FILES: &str = "multipart/form-data, image/*, application/octet-stream";
 
 /// # Errors
 /// 415 when a body comes in another form than the route takes.
@@ -22,7 +26,11 @@ pub(crate) fn check(head: &Head, route: &Route) -> Result<(), Problem> {
             (media == "application/json" || media == "application/merge-patch+json", "application/json")
         }
         (Body::Bytes, Kind::Csv) => (media == "text/csv", "text/csv"),
-        (Body::Bytes | Body::Stream, _) => (true, ""),
+        (Body::Bytes, _) if upload::takes_files(route) => {
+            let is_form = media == "multipart/form-data";
+            (is_form || media == "application/octet-stream" || media.starts_with("image/"), FILES)
+        }
+        (Body::Bytes, _) => (true, ""),
     };
     if is_taken {
         return Ok(());

@@ -11,6 +11,7 @@ mod keys;
 pub(crate) mod precondition;
 pub(crate) mod rate;
 mod revoked;
+pub(crate) mod signature;
 mod token;
 
 use std::sync::Arc;

@@ -88,12 +88,18 @@ impl Scope {
 
     /// The metadata of a call that starts now.
     pub(crate) fn metadata(&self) -> MetadataMap {
-        let mut metadata = self.metadata.clone();
+        let mut metadata = self.metadata_without_deadline();
         let left_ms = self.left().as_millis().max(1);
         // At most 8 digits are allowed; no deadline of ours comes near.
         if let Ok(timeout) = MetadataValue::try_from(format!("{left_ms}m")) {
             metadata.insert("grpc-timeout", timeout);
         }
+        metadata
+    }
+
+    /// The metadata of a call whose answer is a stream: the deadline is for its start, which the service is not told.
+    pub(crate) fn metadata_without_deadline(&self) -> MetadataMap {
+        let mut metadata = self.metadata.clone();
         propagate::inject_current(|name, value| {
             let Ok(name) = tonic::metadata::AsciiMetadataKey::from_bytes(name.as_bytes()) else {
                 return;

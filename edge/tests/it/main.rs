@@ -3,10 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod admin;
+mod buyer;
+mod downloads;
 mod form;
 mod guard;
 mod pages;
 mod shop;
+mod streams;
 mod support;
 mod traces;
+mod uploads;
 mod wire;

@@ -17,8 +17,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::{BufMut, Bytes, BytesMut};
 use ed25519_dalek::{Signer, SigningKey};
 use futures::future::BoxFuture;
+use futures::{Stream, StreamExt as _};
 use http::HeaderMap;
-use http_body_util::{BodyExt, Full};
+use http_body::Frame;
+use http_body_util::{BodyExt, Full, StreamBody};
 use prost::Message;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -31,7 +33,7 @@ use vitrina_proto::users::v1::{GetSessionRequest, Key, KeySet, SessionState, Use
 /// Generous: the machine may be busy.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
-type Answer = Result<(Vec<u8>, HeaderMap), Status>;
+type Answer = Result<http::Response<Body>, Status>;
 type Script = Arc<dyn Fn(Bytes, HeaderMap) -> BoxFuture<'static, Answer> + Send + Sync>;
 
 /// A service made of scripts; an rpc without one is unimplemented.
@@ -69,7 +71,30 @@ impl Scripts {
     {
         let script: Script = Arc::new(move |body, headers| {
             let request = Q::decode(body).expect("the edge sends what it was told to");
-            let reply = answer(request, headers).map(|(reply, headers)| (reply.encode_to_vec(), headers));
+            let reply =
+                answer(request, headers).map(|(reply, headers)| framed(&reply.encode_to_vec(), headers));
+            Box::pin(std::future::ready(reply))
+        });
+        self.rpcs.lock().unwrap().insert(format!("/{rpc}"), script);
+    }
+
+    /// Answers a streaming rpc.
+    pub(crate) fn on_stream<Q, S, A>(
+        &self,
+        rpc: &str,
+        answer: impl Fn(Q) -> Result<S, Status> + Send + Sync + 'static,
+    ) where
+        Q: Message + Default,
+        S: Stream<Item = A> + Send + 'static,
+        A: Message,
+    {
+        let script: Script = Arc::new(move |body, _| {
+            let request = Q::decode(body).expect("the edge sends what it was told to");
+            let reply = answer(request).map(|messages| {
+                let frames = messages.map(|message| Frame::data(frame(&message.encode_to_vec())));
+                let end = futures::stream::iter([Frame::trailers(trailers())]);
+                response(Body::new(StreamBody::new(frames.chain(end).map(Ok::<_, Infallible>))))
+            });
             Box::pin(std::future::ready(reply))
         });
         self.rpcs.lock().unwrap().insert(format!("/{rpc}"), script);
@@ -112,23 +137,35 @@ impl tower::Service<http::Request<Body>> for Scripts {
                 Some(script) => script(message, parts.headers).await,
                 None => Err(Status::unimplemented("no script")),
             };
-            Ok(answer.map_or_else(|fault| fault.into_http(), |(reply, headers)| framed(&reply, headers)))
+            Ok(answer.unwrap_or_else(|fault| fault.into_http()))
         })
     }
 }
 
 fn framed(reply: &[u8], headers: HeaderMap) -> http::Response<Body> {
+    let body = Full::new(frame(reply)).with_trailers(std::future::ready(Some(Ok(trailers()))));
+    let mut response = response(Body::new(body));
+    response.headers_mut().extend(headers);
+    response
+}
+
+fn frame(message: &[u8]) -> Bytes {
     let mut frame = BytesMut::new();
     frame.put_u8(0);
-    frame.put_u32(u32::try_from(reply.len()).unwrap());
-    frame.put_slice(reply);
-    let trailers = HeaderMap::from_iter([(
+    frame.put_u32(u32::try_from(message.len()).unwrap());
+    frame.put_slice(message);
+    frame.freeze()
+}
+
+fn trailers() -> HeaderMap {
+    HeaderMap::from_iter([(
         http::HeaderName::from_static("grpc-status"),
         http::HeaderValue::from_static("0"),
-    )]);
-    let body = Full::new(frame.freeze()).with_trailers(std::future::ready(Some(Ok(trailers))));
-    let mut response = http::Response::new(Body::new(body));
-    *response.headers_mut() = headers;
+    )])
+}
+
+fn response(body: Body) -> http::Response<Body> {
+    let mut response = http::Response::new(body);
     response
         .headers_mut()
         .insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/grpc"));
@@ -181,6 +218,19 @@ impl Shop {
     }
 
     pub(crate) async fn open_with(config: EdgeConfig, broker: Option<Arc<dyn Broker>>) -> Self {
+        Self::open_of(&["users", "products", "publications"], config, broker).await
+    }
+
+    /// An edge with every service scripted.
+    pub(crate) async fn whole() -> Self {
+        Self::open_of(&vitrina_edge::SERVICES, EdgeConfig::default(), None).await
+    }
+
+    pub(crate) async fn open_of(
+        services: &[&str],
+        config: EdgeConfig,
+        broker: Option<Arc<dyn Broker>>,
+    ) -> Self {
         let scripts = Scripts::default();
         scripts.on("vitrina.users.v1.Users/GetKeys", |_: vitrina_proto::users::v1::GetKeysRequest| {
             Ok(key_set(&[1]))
@@ -189,8 +239,8 @@ impl Shop {
             Ok(SessionState { active: true, is_seller: false })
         });
         scripts.on("vitrina.users.v1.Users/GetMe", |_: vitrina_proto::users::v1::GetMeRequest| Ok(ana()));
-        let upstreams = ["users", "products", "publications"]
-            .into_iter()
+        let upstreams = services
+            .iter()
             .fold(Upstreams::new(), |upstreams, name| upstreams.in_process(name, scripts.clone()));
         let config = EdgeConfig { listen: free(), admin_listen: free(), ..config };
         let edge = Edge::start(config, upstreams, broker).await.unwrap();

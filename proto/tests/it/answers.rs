@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use tokio_stream::StreamExt;
 use tonic::metadata::MetadataMap;
 use vitrina_proto::common::v1::{Empty, Money};
+use vitrina_proto::images::v1::VariantBytes;
 use vitrina_proto::orders::v1::{Cart, Order, OrderMove, OrderState};
 use vitrina_proto::products::v1::Product;
 use vitrina_proto::publications::v1::{PaymentMethod, Publication, PublicationStatus};
@@ -83,6 +84,21 @@ async fn an_answer_without_content_has_no_body() {
     let reply = call(&stub, "vitrina.users.v1.Users/DeleteMe", Input::default()).await.unwrap();
     assert!(reply.body.is_empty());
     assert_eq!(reply.version, None);
+}
+
+#[tokio::test]
+async fn a_download_is_bytes_with_their_type_and_digest() {
+    let stub = Stub::answering(&VariantBytes {
+        content: b"webp".to_vec(),
+        content_type: "image/webp".into(),
+        sha256: "ab".into(),
+    });
+    let input = Input { path: &[("id", "img_1"), ("variant", "card.webp")], ..Input::default() };
+    let route = route("vitrina.images.v1.Images/GetVariant");
+    let clients = Clients::new(|_| stub.clone());
+    let answer = vitrina_proto::download(route, &clients, input, MetadataMap::new()).await.unwrap();
+    assert_eq!(answer.content.as_ref(), b"webp");
+    assert_eq!((answer.content_type.as_str(), answer.sha256.as_str()), ("image/webp", "ab"));
 }
 
 #[tokio::test]

@@ -70,6 +70,23 @@ fn only_a_merge_patch_takes_null() {
     assert_eq!(body("/v1/carts/{id}/items/{lineId}")["quantity"]["type"], "integer");
 }
 
+#[test]
+fn bytes_and_events_are_described_as_what_they_are() {
+    let document: Value = serde_json::from_str(vitrina_proto::openapi()).unwrap();
+    let types = |path: &str, inner: &str| -> Vec<String> {
+        let content = document["paths"][path].pointer(inner).unwrap();
+        content.as_object().unwrap().keys().cloned().collect()
+    };
+    let upload = types("/v1/products/{productId}/images", "/post/requestBody/content");
+    assert_eq!(upload, ["application/octet-stream", "image/*", "multipart/form-data"]);
+    assert_eq!(types("/v1/webhooks/mercadopago", "/post/requestBody/content"), ["application/json"]);
+    for status in ["200", "206"] {
+        let types = types("/v1/images/{id}/{variant}", &format!("/get/responses/{status}/content"));
+        assert_eq!(types, ["image/jpeg", "image/webp"]);
+    }
+    assert_eq!(types("/v1/orders/{id}/events", "/get/responses/200/content"), ["text/event-stream"]);
+}
+
 fn check_references(document: &Value, value: &Value, names: &mut BTreeSet<String>) {
     match value {
         Value::Object(members) => {

@@ -87,6 +87,11 @@ fn mistakes_in_annotations_fail_the_build() {
     check_refused(&with("/v1", &format!("{ok} success_status: 404")), "", "success_status");
     check_refused(&with("/v1", &format!("{ok} kind: KIND_EVENTS")), "", "go together");
     check_refused(&with("/v1", &format!("{ok} kind: KIND_CSV")), "", "no field of type bytes");
+    let upload = with("/v1", &format!("{ok} kind: KIND_UPLOAD"));
+    check_refused(&upload, "", "no field of type bytes");
+    let body = "bytes body = 1 [(vitrina.options.v1.field).hidden = true];";
+    check_refused(&upload, &format!("{body} map<string, string> headers = 2;"), "hidden map");
+    check_refused(&with("/v1", &format!("{ok} kind: KIND_DOWNLOAD")), "", "hidden `content`");
     check_refused(
         &with("/v1", &format!("{ok} cache: {{max_age_s: 5 tags: \"lamp:{{id}}\"}}")),
         "",

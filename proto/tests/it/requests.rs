@@ -1,15 +1,19 @@
 //! What a client may send, and how it is told what was wrong.
 
+use std::collections::BTreeMap;
+
 use tonic::Code;
+use tonic::metadata::MetadataMap;
 use tonic_types::StatusExt;
-use vitrina_proto::Input;
 use vitrina_proto::common::v1::Empty;
+use vitrina_proto::images::v1::UploadProductImageRequest;
 use vitrina_proto::orders::v1::{OrderRequest, PaymentNotification};
 use vitrina_proto::products::v1::{Condition, CreateProductRequest, ImportProductsRequest};
 use vitrina_proto::publications::v1::{SearchRequest, UpdatePublicationRequest};
 use vitrina_proto::users::v1::UpdateAddressRequest;
+use vitrina_proto::{Clients, Input};
 
-use crate::stub::{Stub, call};
+use crate::stub::{Stub, call, route};
 
 const SEARCH: &str = "vitrina.publications.v1.Publications/Search";
 const CREATE: &str = "vitrina.products.v1.Products/CreateProduct";
@@ -163,6 +167,26 @@ async fn bytes_reach_the_request_as_they_came() {
     let input = Input { body: b"{not json", ..Input::default() };
     let request: PaymentNotification = sent("vitrina.orders.v1.Orders/ReceivePayment", input).await;
     assert_eq!(request.body, b"{not json");
+}
+
+#[tokio::test]
+async fn a_picture_reaches_the_product_of_its_path() {
+    let input = Input { path: &[("product_id", "prd_1")], body: b"\xff\xd8", ..Input::default() };
+    let request: UploadProductImageRequest = sent("vitrina.images.v1.Images/UploadProductImage", input).await;
+    assert_eq!((request.product_id.as_str(), request.content.as_slice()), ("prd_1", &b"\xff\xd8"[..]));
+}
+
+#[tokio::test]
+async fn what_was_signed_comes_with_its_signature() {
+    let stub = Stub::answering(&Empty {});
+    let route = route("vitrina.orders.v1.Orders/ReceivePayment");
+    let input = Input { query: "data.id=7&type=payment", body: b"{}", ..Input::default() };
+    let headers = BTreeMap::from([("x-signature".to_owned(), "ts=1,v1=a".to_owned())]);
+    let clients = Clients::new(|_| stub.clone());
+    vitrina_proto::receive(route, &clients, input, headers.clone(), MetadataMap::new()).await.unwrap();
+    let (_, _, request): (_, _, PaymentNotification) = stub.request();
+    assert_eq!((request.data_id(), request.r#type()), ("7", "payment"));
+    assert_eq!((request.body.as_slice(), request.headers), (&b"{}"[..], headers));
 }
 
 #[tokio::test]

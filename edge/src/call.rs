@@ -1,0 +1,123 @@
+//! The call of a route's rpc: its frame, the way that its kind of body goes, and the reply as HTTP.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use tonic::{Code, Status};
+use vitrina_proto::Input;
+use vitrina_proto::routes::{Auth, Kind, Route, Service};
+
+use crate::core::{Core, Pending};
+use crate::guard::{Caller, signature};
+use crate::reply::{Problem, Reply};
+use crate::upstream::Scope;
+use crate::{answer, download, page, stream, upload};
+
+/// Set on replies of services: the tags of what changed.
+const CHANGED: &str = "x-vitrina-changed";
+
+/// One route's rpc, ready to be called once or twice.
+struct Call<'c> {
+    route: &'static Route,
+    scope: &'c Scope,
+    is_repeatable: bool,
+}
+
+impl Core {
+    /// Calls the rpc of a route.
+    ///
+    /// # Errors
+    /// The problem to answer with.
+    pub(crate) async fn call(
+        &self,
+        pending: &Pending<'_>,
+        route: &'static Route,
+        caller: &Caller,
+    ) -> Result<Reply, Problem> {
+        let Pending { head, admitted, timings, .. } = *pending;
+        let scope = Scope {
+            deadline: Instant::now() + Duration::from_millis(route.deadline_ms),
+            metadata: admitted.metadata(head, caller),
+            timings: timings.clone(),
+            budget: self.budget.clone(),
+            metrics: self.metrics.clone(),
+        };
+        let params: Vec<(&str, &str)> =
+            admitted.params.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let body = upload::content(head, route, pending.body).await?;
+        let input = Input { path: &params, query: &head.query, body: &body };
+        let clients = if route.service == Service::Storefront {
+            page::with_pages(&self.clients, &scope)
+        } else {
+            self.clients.clone()
+        };
+        // The parts of a page are tried again by themselves.
+        let is_repeatable = route.service != Service::Storefront
+            && (head.method.is_safe() || admitted.idempotency_key.is_some());
+        let call = Call { route, scope: &scope, is_repeatable };
+        let answer = match (route.kind, route.auth) {
+            (Kind::Events, _) => {
+                let open = || vitrina_proto::watch(route, &clients, input, scope.metadata_without_deadline());
+                return call.send(open).await.map(stream::reply);
+            }
+            (Kind::Download, _) => {
+                let fetch = || vitrina_proto::download(route, &clients, input, scope.metadata());
+                return download::conditioned(download::whole(call.send(fetch).await?), head);
+            }
+            (Kind::Upload, Auth::Signed) => {
+                let fields = signature::fields(head, route.rpc);
+                let hand_on =
+                    || vitrina_proto::receive(route, &clients, input, fields.clone(), scope.metadata());
+                call.send(hand_on).await?
+            }
+            (Kind::Unary | Kind::Upload | Kind::Csv, _) => {
+                call.send(|| vitrina_proto::call(route, &clients, input, scope.metadata())).await?
+            }
+        };
+        if let Some(changed) = answer::text(&answer.metadata, CHANGED) {
+            self.note_changes(changed);
+        }
+        Ok(answer::json(route, caller, &answer))
+    }
+
+    /// What a write changed: ended sessions are refused from now on, before the writer has its answer.
+    fn note_changes(&self, changed: &str) {
+        for tag in changed.split(',').map(str::trim) {
+            if let Some(session) = tag.strip_prefix("session:") {
+                self.guard.end_session(session);
+            }
+        }
+    }
+}
+
+impl Call<'_> {
+    async fn send<T, F, A>(&self, attempt: F) -> Result<T, Problem>
+    where
+        F: Fn() -> A,
+        A: Future<Output = Result<T, Status>>,
+    {
+        let rpc = self.route.rpc;
+        let answer = if self.is_repeatable {
+            self.scope.repeat(rpc, attempt).await
+        } else {
+            self.scope.once(rpc, attempt).await
+        };
+        answer.map_err(|fault| {
+            log_fault(rpc, &fault);
+            Problem::from_status(&fault)
+        })
+    }
+}
+
+/// A fault of a service is logged here, once; refusals are the client's business.
+fn log_fault(rpc: &'static str, fault: &Status) {
+    match fault.code() {
+        Code::Internal | Code::Unknown | Code::DataLoss => {
+            tracing::error!(rpc, code = ?fault.code(), message = fault.message(), "an rpc failed");
+        }
+        Code::Unavailable | Code::DeadlineExceeded => {
+            tracing::warn!(rpc, code = ?fault.code(), message = fault.message(), "an rpc was not answered");
+        }
+        _ => {}
+    }
+}
