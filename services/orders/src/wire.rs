@@ -163,7 +163,7 @@ pub(crate) fn check_review(request: &pb::CreateReviewRequest) -> Result<(), Faul
 }
 
 /// A coupon with its code.
-pub(crate) fn new_coupon(request: &pb::CreateCouponRequest, now_ms: u64) -> Result<(String, Coupon), Fault> {
+pub(crate) fn new_coupon(request: &pb::CreateCouponRequest) -> Result<(String, Coupon), Fault> {
     let mut fields = Fields::new();
     let code = code(&mut fields, "code", Some(&request.code)).unwrap_or_default();
     let is_one = request.percent.is_some() != request.amount.is_some();
@@ -180,7 +180,8 @@ pub(crate) fn new_coupon(request: &pb::CreateCouponRequest, now_ms: u64) -> Resu
         [&request.amount, &request.minimum].into_iter().flatten().map(|money| &money.currency).collect();
     let is_same = currencies.windows(2).all(|pair| pair[0] == pair[1]);
     fields.ensure("minimum.currency", is_same, "currency_mixed", "must be the currency of the amount");
-    let starts_at_ms = request.starts_at.map_or(now_ms, |at| at.unix_ms());
+    // Without a start it counts at once; "now" would make the same request another coupon each time.
+    let starts_at_ms = request.starts_at.map_or(0, |at| at.unix_ms());
     let ends_at_ms = fields.required("endsAt", request.ends_at).map_or(0, |at| at.unix_ms());
     fields.ensure("endsAt", ends_at_ms > starts_at_ms, "out_of_range", "must be after the start");
     fields.finish()?;

@@ -17,7 +17,7 @@ impl App {
         &self,
         call: Call<pb::CreateCouponRequest>,
     ) -> Result<Answer<pb::Coupon>, Error> {
-        let (code, coupon) = wire::new_coupon(&call.request, call.now_ms)?;
+        let (code, coupon) = wire::new_coupon(&call.request)?;
         unit(&self.store, &call, RPC, || {
             let reply = |uses| Answer::new(pb::Coupon { code: code.clone(), uses });
             match COUPONS.get(&self.store, &code)? {

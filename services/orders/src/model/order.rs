@@ -377,35 +377,4 @@ impl Order {
         }
         Ok(())
     }
-
-    /// The units were made a sale.
-    pub(crate) fn committed(&mut self) {
-        if self.stock() == Stock::Committing {
-            self.set_stock(Stock::Sold);
-        }
-    }
-
-    /// The units could not be made a sale, since their lease was over.
-    pub(crate) fn lease_lost(&mut self) {
-        if self.stock() == Stock::Committing {
-            self.set_stock(Stock::Released);
-            self.is_regaining = true;
-        }
-    }
-
-    /// The units were given back.
-    pub(crate) fn released(&mut self) {
-        if self.stock() == Stock::Releasing {
-            self.set_stock(Stock::Released);
-        }
-    }
-
-    /// The units of an order that was paid too late were to be had again.
-    pub(crate) fn regained(&mut self, now_ms: u64) {
-        self.is_regaining = false;
-        self.set_stock(Stock::Committing);
-        if self.state() == State::Expired {
-            self.enter(State::Paid, By::Provider, now_ms);
-        }
-    }
 }

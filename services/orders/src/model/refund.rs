@@ -68,6 +68,22 @@ pub(crate) struct Return {
     pub(crate) created_at_ms: u64,
 }
 
+/// Whether the seller asks for the units to go back to the stock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Restock {
+    Asked,
+    NotAsked,
+}
+
+/// A refund that is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ask {
+    /// Absent: all that is left.
+    pub(crate) amount_minor: Option<i64>,
+    pub(crate) restock: Restock,
+    pub(crate) by: By,
+}
+
 impl Refund {
     fn is_counted(&self) -> bool {
         self.status() != RefundStatus::Failed && !self.is_of_duplicate
@@ -245,20 +261,4 @@ impl Order {
         }
         Ok(())
     }
-}
-
-/// Whether the seller asks for the units to go back to the stock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Restock {
-    Asked,
-    NotAsked,
-}
-
-/// A refund that is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ask {
-    /// Absent: all that is left.
-    pub(crate) amount_minor: Option<i64>,
-    pub(crate) restock: Restock,
-    pub(crate) by: By,
 }

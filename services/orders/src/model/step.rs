@@ -1,7 +1,7 @@
 //! What an order owes next. The saga of an order is this function and the row: whoever asks after a crash gets the answer that
 //! the one before the crash would have got.
 
-use super::order::{Kind, Order, State, Stock};
+use super::order::{By, Kind, Order, State, Stock};
 use super::refund::RefundStatus;
 
 /// The first wait after a step that did not succeed; it doubles with each.
@@ -103,6 +103,37 @@ impl Order {
         }
         self.tries = self.tries.saturating_add(1);
         self.due_at_ms = Some(due_at_ms);
+    }
+
+    /// The units were made a sale.
+    pub(crate) fn committed(&mut self) {
+        if self.stock() == Stock::Committing {
+            self.set_stock(Stock::Sold);
+        }
+    }
+
+    /// The units could not be made a sale, since their lease was over.
+    pub(crate) fn lease_lost(&mut self) {
+        if self.stock() == Stock::Committing {
+            self.set_stock(Stock::Released);
+            self.is_regaining = true;
+        }
+    }
+
+    /// The units were given back.
+    pub(crate) fn released(&mut self) {
+        if self.stock() == Stock::Releasing {
+            self.set_stock(Stock::Released);
+        }
+    }
+
+    /// The units of an order that was paid too late were to be had again.
+    pub(crate) fn regained(&mut self, now_ms: u64) {
+        self.is_regaining = false;
+        self.set_stock(Stock::Committing);
+        if self.state() == State::Expired {
+            self.enter(State::Paid, By::Provider, now_ms);
+        }
     }
 }
 

@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn an_amount_survives_the_way_there_and_back() {
-        for amount in [1, 99, 598_000, 123_456_789_01, 999_999_999_999_99] {
+        for amount in [1, 99, 598_000, 12_345_678_901, 99_999_999_999_999] {
             assert_eq!(minor(decimal(amount, "ARS"), "ARS"), amount);
             assert_eq!(minor(decimal(amount, "CLP"), "CLP"), amount);
         }

@@ -44,7 +44,14 @@ impl Bank {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("there is a port");
         let webhook = format!("http://{}/hook", listener.local_addr().expect("it has an address"));
         tokio::spawn(async move { axum::serve(listener, app).await });
-        Bank { url: sandbox.url(), webhook, http: reqwest::Client::new(), target, _sandbox: sandbox, _dir: dir }
+        Bank {
+            url: sandbox.url(),
+            webhook,
+            http: reqwest::Client::new(),
+            target,
+            _sandbox: sandbox,
+            _dir: dir,
+        }
     }
 
     /// A mall whose automatic orders are paid here; notifications reach it.
