@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use prost::Message as _;
 use tonic::Code;
+use vitrina_broker::{Queue, QueueKind};
 use vitrina_chassis::UserId;
+use vitrina_proto::events::v1::{OrderChanged, ReviewCreated};
 use vitrina_proto::orders::v1::{self as pb, OrderState};
 use vitrina_proto::publications::v1::PaymentMethod::Manual;
 
@@ -48,6 +51,46 @@ async fn a_manual_purchase_goes_from_placed_to_reviewed() {
         (figures.revenue, figures.states[0].state(), figures.states.len()),
         (ars(100_000), Finished, 1)
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_move_is_told_once_with_the_order_as_it_is_then() {
+    let mall = Mall::open().await;
+    let ana = mall.seller("ana").await;
+    let (thing, buyer, mut client) = (mall.thing(ana, 5).await, UserId::generate(), mall.client());
+    let queue = Queue {
+        name: "test.orders".into(),
+        topics: vec!["order.*".into(), "review.*".into()],
+        kind: QueueKind::Transient,
+        prefetch: 100,
+    };
+    let mut events = mall.ctx.broker.consume(queue).await.unwrap();
+    let order = mall.buy(buyer, &thing, Manual).await.unwrap();
+    client.confirm_payment(by(ana, named(&order.id))).await.unwrap();
+    client.ship_order(by(ana, named(&order.id))).await.unwrap();
+    client.finish_order(by(buyer, named(&order.id))).await.unwrap();
+    let refund = pb::CreateRefundRequest { id: order.id.clone(), amount: ars(1), restock: false };
+    client.create_refund(by(ana, refund)).await.unwrap();
+    let review = pb::CreateReviewRequest { id: order.id.clone(), rating: 5, text: None };
+    client.create_review(by(buyer, review)).await.unwrap();
+    // The review is the seller's and may overtake what is the order's.
+    let (mut told, mut reviews) = (Vec::new(), 0);
+    while told.len() + reviews < 6 {
+        let delivery = events.next().await.unwrap();
+        let (topic, payload) = (delivery.message.topic.clone(), delivery.message.payload.clone());
+        delivery.ack().await.unwrap();
+        if topic == "review.created" {
+            let payload = ReviewCreated::decode(payload).unwrap();
+            assert_eq!((payload.seller_id, payload.mean, payload.count), (ana.to_string(), 5.0, 1));
+            reviews += 1;
+        } else {
+            told.push((topic, OrderChanged::decode(payload).unwrap().order.unwrap()));
+        }
+    }
+    let topics: Vec<_> = told.iter().map(|(topic, _)| topic.as_str()).collect();
+    assert_eq!(topics, ["order.placed", "order.paid", "order.shipped", "order.finished", "order.refunded"]);
+    assert!(told.windows(2).all(|pair| pair[0].1.version < pair[1].1.version));
+    assert_eq!(told[1].1.state(), OrderState::Paid);
 }
 
 #[tokio::test(flavor = "multi_thread")]
