@@ -7,8 +7,8 @@ mod presigned;
 mod read;
 mod removal;
 mod variant;
+mod worker;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use prost::Message;
@@ -37,7 +37,7 @@ pub(crate) struct App {
     store: Store,
     config: Config,
     bucket: Bucket,
-    decode_memory: Arc<Semaphore>,
+    worker: worker::Worker,
     variants: variant::Variants,
     product_waits: Semaphore,
 }
@@ -54,7 +54,7 @@ impl App {
             clock: ctx.clock.clone(),
             store: ctx.store.clone(),
             bucket: Bucket::new(&config.s3),
-            decode_memory: Arc::new(Semaphore::new(add::mebibytes(config.decode_bytes_max) as usize)),
+            worker: worker::Worker::start(),
             variants: variant::Variants::new(config.variant_cache_bytes_max),
             product_waits: Semaphore::new(PRODUCT_WAITS_MAX),
             config,

@@ -10,13 +10,14 @@ use serde::Deserialize;
 pub struct Config {
     /// Where the objects are kept.
     pub s3: S3Config,
-    /// Uploads that are worked on at once, from reading their bytes to the answer. Each holds up to 10 MiB and a core.
+    /// Uploads that are worked on at once, from reading their bytes to the answer; each holds up to 10 MiB. With two, the
+    /// variants of one are put while the next is decoded.
     pub uploads_max: usize,
     /// Milliseconds that an upload waits for its turn, before it is told to come back.
     pub upload_wait_ms: u64,
-    /// Bytes that all decodings together may take, MiB-wise. A picture that alone needs more is refused: 200 MiB fits every
-    /// 8-bit picture of 40 megapixels but those kinds whose decoder keeps more than the pixels (progressive JPEG up to 34,
-    /// lossless WebP up to 29 megapixels). With the uploads themselves the process stays within 256 MB above idle.
+    /// Bytes that decoding a picture may take; one is decoded at a time. A picture that needs more is refused: the default
+    /// fits every 8-bit picture of 40 megapixels but those whose decoder keeps more than the pixels (progressive JPEG up to 30,
+    /// lossless WebP up to 26 megapixels). With all around it the process stays within 256 MB above idle.
     pub decode_bytes_max: u64,
     /// Bytes of variants that are kept in memory.
     pub variant_cache_bytes_max: u64,
@@ -50,7 +51,7 @@ impl Default for Config {
             s3: S3Config::default(),
             uploads_max: 2,
             upload_wait_ms: 15_000,
-            decode_bytes_max: 200 * 1024 * 1024,
+            decode_bytes_max: 176 * 1024 * 1024,
             variant_cache_bytes_max: 16 * 1024 * 1024,
             upload_expires_ms: 15 * 60 * 1000,
             product_wait_ms: 1000,

@@ -7,8 +7,6 @@
 //! The removal is queued first, so that a crash, a deadline or an outage between the steps leaves objects behind for an hour and
 //! not for ever. A call takes 30 s at most, so the removal cannot come in between.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use prost::Message;
@@ -117,21 +115,17 @@ impl App {
         if is_full { Err(Refusal::AlbumFull.into()) } else { Ok(()) }
     }
 
-    /// Makes the variants, within the memory that all decodings share. The work goes on when the caller is gone, and holds its
-    /// memory as long.
+    /// Makes the variants, unless that takes too much memory.
     async fn make(&self, content: Bytes) -> Result<Made, Error> {
-        let read = content.clone();
-        let header = blocking(move || picture::read_header(&read)).await?;
-        let cost = mebibytes(header.decode_bytes()).max(1);
-        if cost > mebibytes(self.config.decode_bytes_max) {
-            return Err(too_heavy(&header, self.config.decode_bytes_max).into());
-        }
-        let memory = Arc::clone(&self.decode_memory).acquire_many_owned(cost).await;
-        blocking(move || {
-            let _memory = memory;
+        let bytes_max = self.config.decode_bytes_max;
+        let job = move || {
+            let header = picture::read_header(&content)?;
+            if header.decode_bytes() > bytes_max {
+                return Err(too_heavy(&header, bytes_max));
+            }
             picture::remake(&content, &header)
-        })
-        .await
+        };
+        Ok(self.worker.run(job).await?)
     }
 
     /// Puts the variants into the bucket, with their removal queued before.
@@ -188,11 +182,6 @@ impl App {
     }
 }
 
-/// Whole MiB that these bytes take, as permits.
-pub(super) fn mebibytes(bytes: u64) -> u32 {
-    u32::try_from(bytes.div_ceil(1024 * 1024)).unwrap_or(u32::MAX)
-}
-
 /// What stands for the bytes of a picture in the fingerprint of its request: ten megabytes need not be encoded once more.
 /// Only asked for by a call with a key.
 fn fingerprint<T>(call: &Call<T>, content: &[u8]) -> Vec<u8> {
@@ -201,17 +190,4 @@ fn fingerprint<T>(call: &Call<T>, content: &[u8]) -> Vec<u8> {
 
 fn too_heavy(header: &Header, bytes_max: u64) -> Unfit {
     Unfit::TooHeavy { pixels_max: bytes_max * 10 / header.bytes_per_ten_pixels.max(1) }
-}
-
-/// Works on a thread that may block. A decoder that panics has met a picture that it cannot read.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Unfit> + Send + 'static,
-) -> Result<T, Error> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => Ok(result?),
-        Err(error) => {
-            tracing::error!(%error, "the work on a picture broke off");
-            Err(Unfit::Damaged("its content does not decode").into())
-        }
-    }
 }

@@ -105,7 +105,8 @@ impl Bucket {
             SdkError::ServiceError(refused) if refused.err().is_no_such_key() => BucketError::Absent,
             _ => unavailable(error),
         })?;
-        let mut content = BytesMut::new();
+        // As large as it may get: growing would take twice the memory for a moment.
+        let mut content = BytesMut::with_capacity(bytes_max as usize);
         while let Some(chunk) = object.body.next().await {
             let chunk = chunk.map_err(|error| BucketError::Unavailable(error.into()))?;
             if content.len() + chunk.len() > bytes_max as usize {
