@@ -3,6 +3,9 @@
 //! A stream has no deadline. It ends when the service ends it, when the client goes, or when the edge drains; a browser
 //! then connects anew by itself and gets from the service whatever it missed. A comment now and then keeps proxies between
 //! from taking the silence for death, and shows the edge a client that vanished without a word.
+//!
+//! Known limit: who may listen is decided at the start. A session that ends meanwhile does not end its streams, which show
+//! no more than the moves of one order to a party of it.
 
 use std::fmt;
 use std::pin::Pin;

@@ -101,7 +101,10 @@ async fn a_silent_stream_is_kept_alive_beyond_the_deadline_of_its_route() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_ends_when_its_client_goes() {
-    let shop = Shop::whole().await;
+    let mut config = EdgeConfig::default();
+    // No heartbeat that fails, which would end it as well: the edge sees by itself that the client is gone.
+    config.limits.heartbeat_ms = 3_600_000;
+    let shop = Shop::open_of(&SERVICES, config, None).await;
     let sender = script(&shop);
     let mut answer = watch(&shop).await;
     sender.unbounded_send(moved(OrderState::Paid)).unwrap();
