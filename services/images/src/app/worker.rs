@@ -50,7 +50,7 @@ impl Worker {
         let (answer, answered) = oneshot::channel();
         let job = Box::new(move || {
             if !answer.is_closed() {
-                // Nobody waits any more: the result is for nothing.
+                // When nobody waits any more after it, the result was for nothing.
                 answer.send(job()).ok();
             }
         });

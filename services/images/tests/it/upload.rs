@@ -156,7 +156,7 @@ async fn a_new_avatar_takes_the_place_of_the_old_one() {
     let first = shop.put_avatar(ana, corpus::png(20, 20)).await.expect("it is fine");
     let second = shop.put_avatar(ana, corpus::png(30, 30)).await.expect("it is fine");
     assert_eq!(reason(shop.variant(&first.id, "thumb.webp").await), "not_found");
-    assert_eq!(shop.batch(&[&ana.to_string()]).await[0].images, [second.clone()]);
+    assert_eq!(shop.batch(&[&ana.to_string()]).await[0].images, std::slice::from_ref(&second));
     for (version, image) in [(1, first), (2, second)] {
         let (topic, event) = next_event(&mut events).await;
         assert_eq!((topic.as_str(), event.version), ("image.ready", version));
