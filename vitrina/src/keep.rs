@@ -4,8 +4,9 @@
 //! A backup is a folder: `<name>.backup` for each store and `master.key`. The search index is left out: it is made again
 //! from the store.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{BufReader, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -23,33 +24,46 @@ fn stores() -> impl Iterator<Item = &'static str> {
 /// Writes a backup.
 ///
 /// # Errors
-/// When the shop runs, there is nothing to back up, or the folder is not empty; the message says which.
+/// When the shop runs, there is nothing to back up, or the folder is not empty; the message says which. What was begun is
+/// removed again.
 pub(crate) fn backup(folder: &Path, data: &Path) -> Result<ExitCode> {
     let data = Data::at(data);
-    let names: Vec<&str> = stores().filter(|name| data.store(name).is_dir()).collect();
-    if names.is_empty() {
+    // Read as a key and opened before anything is written: what is damaged or in use is named now.
+    let mut opened = Vec::new();
+    for name in stores().filter(|name| data.store(name).is_dir()) {
+        let store = Store::open(&data.store(name), Options::default())
+            .with_context(|| format!("the store {name} can't be opened: stop the shop before a backup"))?;
+        opened.push((name, store));
+    }
+    if opened.is_empty() {
         bail!("there is no shop in {}", data.folder().display());
     }
+    data.master_key()?;
     if !Data::at(folder).is_empty() {
         bail!("{} is not empty: a backup never writes over anything", folder.display());
     }
     fs::create_dir_all(folder).with_context(|| format!("{} can't be made", folder.display()))?;
-    // Read as a key first: a damaged one is named now, and not when it is needed.
-    data.master_key()?;
-    write_secret(&folder.join("master.key"), &fs::read(data.key_file())?)?;
-    for name in names {
-        let store = Store::open(&data.store(name), Options::default())
-            .with_context(|| format!("the store {name} can't be opened: stop the shop before a backup"))?;
+    if let Err(error) = write_all(folder, &data, &opened) {
+        // A folder that is no whole backup must not look like one, nor keep a key.
+        fs::remove_dir_all(folder)
+            .with_context(|| format!("{} is no whole backup: remove it", folder.display()))?;
+        return Err(error);
+    }
+    println!("written to {}; it holds the shop's keys: keep it as safe as the shop", folder.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write_all(folder: &Path, data: &Data, stores: &[(&str, Store)]) -> Result<()> {
+    for (name, store) in stores {
         let path = folder.join(format!("{name}.backup"));
-        let file = File::create_new(&path).with_context(|| format!("{} can't be made", path.display()))?;
-        let mut writer = BufWriter::new(file);
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        let mut writer = BufWriter::new(file.with_context(|| format!("{} can't be made", path.display()))?);
         let summary = store.export(&mut writer).with_context(|| format!("{name} can't be written"))?;
         writer.flush()?;
         writer.into_inner().map_err(|error| error.into_error())?.sync_all()?;
         println!("{name}: {} rows", summary.rows);
     }
-    println!("written to {}; it holds the shop's keys: keep it as safe as the shop", folder.display());
-    Ok(ExitCode::SUCCESS)
+    write_secret(&folder.join("master.key"), &fs::read(data.key_file())?)
 }
 
 /// Reads a backup into an empty data directory, after it was verified whole.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use indicatif::ProgressBar;
 use tokio::net::TcpListener;
@@ -164,8 +164,12 @@ fn build(
 
 fn open(data: &Data, name: &str) -> Result<Store> {
     let folder = data.store(name);
-    Store::open(&folder, Options::default())
-        .with_context(|| format!("the store of {name} can't be opened; is there another shop on this data?"))
+    Store::open(&folder, Options::default()).map_err(|error| match error {
+        vitrina_storage::Error::Locked { .. } => {
+            anyhow!("another shop runs on the data in {}", data.folder().display())
+        }
+        error => anyhow::Error::from(error).context(format!("the store of {name} can't be opened")),
+    })
 }
 
 async fn broker(options: &UpOptions, config: &Config, data: &Data) -> Result<Arc<dyn Broker>> {

@@ -17,15 +17,15 @@ pub const LIMIT_MAX: usize = 100;
 /// Longest cursor that is looked at: the longest key (1 KiB) in base64.
 const CURSOR_CHARS_MAX: usize = 1400;
 
-/// The number of items to give: 0 (not said) is [`LIMIT_DEFAULT`].
+/// The number of items to give; [`LIMIT_DEFAULT`] when the caller does not say.
 ///
 /// # Errors
-/// A fault on the field `limit` above [`LIMIT_MAX`].
-pub fn limit(asked: u32) -> Result<usize, Fault> {
-    match asked as usize {
-        0 => Ok(LIMIT_DEFAULT),
-        asked if asked <= LIMIT_MAX => Ok(asked),
-        _ => Err(bad_field("limit", "out_of_range", "must be between 1 and 100")),
+/// A fault on the field `limit` when it is not between 1 and [`LIMIT_MAX`].
+pub fn limit(asked: Option<u32>) -> Result<usize, Fault> {
+    match asked.map(|asked| asked as usize) {
+        None => Ok(LIMIT_DEFAULT),
+        Some(asked @ 1..=LIMIT_MAX) => Ok(asked),
+        Some(_) => Err(bad_field("limit", "out_of_range", "must be between 1 and 100")),
     }
 }
 
@@ -84,9 +84,11 @@ mod tests {
 
     #[test]
     fn a_limit_is_between_1_and_100() {
-        assert_eq!(limit(0).unwrap(), 20);
-        assert_eq!(limit(100).unwrap(), 100);
-        assert_eq!(limit(101).unwrap_err().fields[0].field, "limit");
+        assert_eq!(limit(None).unwrap(), 20);
+        assert_eq!(limit(Some(100)).unwrap(), 100);
+        for wrong in [0, 101] {
+            assert_eq!(limit(Some(wrong)).unwrap_err().fields[0].field, "limit");
+        }
     }
 
     #[test]

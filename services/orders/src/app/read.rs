@@ -38,7 +38,7 @@ impl App {
     ) -> Result<Answer<pb::OrderList>, Error> {
         let user = call.caller.require_user()?;
         let (role, state) = wire::list(&call.request)?;
-        let limit = page::limit(call.request.limit())?;
+        let limit = page::limit(call.request.limit)?;
         let after = page::after::<OrderId>(call.request.cursor())?;
         let ids = store::orders_of(&self.store, (role, user), state, after, limit + 1)?;
         let (ids, next_cursor) = page::cut(ids, limit, |id| id);

@@ -58,7 +58,7 @@ impl App {
         call: &Call<pb::ListReviewsRequest>,
     ) -> Result<Answer<pb::ReviewList>, Error> {
         let seller: UserId = call.request.seller_id.parse().map_err(|_| Error::Unknown("seller"))?;
-        let limit = page::limit(call.request.limit())?;
+        let limit = page::limit(call.request.limit)?;
         let after = page::after::<u64>(call.request.cursor())?;
         let rows = store::reviews_of(&self.store, seller, after, limit + 1)?;
         let (rows, next_cursor) = page::cut(rows, limit, |(number, _, _)| number);

@@ -28,7 +28,7 @@ impl App {
         call: &Call<pb::ListProductsRequest>,
     ) -> Result<Answer<pb::ProductList>, Error> {
         let seller = call.caller.require_seller()?;
-        let limit = page::limit(call.request.limit())?;
+        let limit = page::limit(call.request.limit)?;
         let after = page::after::<ProductId>(call.request.cursor())?;
         let ids = store::of_seller(&self.store, seller, after, limit + 1)?;
         let (ids, next_cursor) = page::cut(ids, limit, |id| id);

@@ -17,7 +17,7 @@ use crate::{events, store, wire};
 pub(crate) fn list(app: &App, call: &Call<ListWishlistRequest>) -> Result<Answer<Wishlist>, Error> {
     let user_id = call.caller.require_user()?;
     store::user(&app.store, user_id)?;
-    let limit = page::limit(call.request.limit.unwrap_or_default())?;
+    let limit = page::limit(call.request.limit)?;
     let after: Option<(u64, PublicationId)> =
         page::after(call.request.cursor.as_deref().unwrap_or_default())?;
     let rows = newest_first(app, user_id)?.into_iter().map(|(id, row)| ((row.created_at_ms, id), row));
