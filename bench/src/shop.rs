@@ -206,6 +206,8 @@ impl Shop {
             format!("127.0.0.1:{}", self.admin_port),
             "--grpc".to_owned(),
             "off".to_owned(),
+            "--sandbox".to_owned(),
+            "127.0.0.1:0".to_owned(),
         ]);
         command.extend(self.options.arguments.clone());
         self.add("shop", command);

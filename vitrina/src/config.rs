@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use toml::Table;
 use vitrina_edge::EdgeConfig;
+use vitrina_images::S3Config;
 
 /// Everything that a file can set; what is absent has its default.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -17,6 +18,10 @@ pub(crate) struct Config {
     pub(crate) edge: EdgeConfig,
     pub(crate) telemetry: Telemetry,
     pub(crate) broker: Broker,
+    /// Absent: the sandbox's.
+    pub(crate) s3: Option<S3Config>,
+    /// Absent: the sandbox's.
+    pub(crate) mercadopago: Option<MercadoPago>,
 }
 
 /// Where telemetry goes.
@@ -33,6 +38,26 @@ pub(crate) struct Telemetry {
 pub(crate) struct Broker {
     /// `amqp://…`; absent: the embedded one.
     pub(crate) url: Option<String>,
+}
+
+/// The payment provider.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MercadoPago {
+    /// Such as `https://api.mercadopago.com`.
+    pub(crate) url: String,
+    /// `APP_USR-…` or `TEST-…`.
+    pub(crate) access_token: String,
+    /// Secret that notifications are signed with.
+    pub(crate) webhook_secret: String,
+    /// The public URL of `POST /v1/webhooks/mercadopago`.
+    pub(crate) notification_url: String,
+}
+
+impl std::fmt::Debug for MercadoPago {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MercadoPago").field("url", &self.url).finish_non_exhaustive()
+    }
 }
 
 impl Config {
@@ -74,11 +99,18 @@ fn mistakes(table: &Table) -> Vec<String> {
             }
             ("telemetry", Some(keys)) => mistakes.extend(wrong_keys::<Telemetry>("telemetry", keys)),
             ("broker", Some(keys)) => mistakes.extend(wrong_keys::<Broker>("broker", keys)),
-            ("edge" | "telemetry" | "broker", None) => {
+            ("s3", Some(keys)) => mistakes.extend(wrong_keys::<S3Config>("s3", keys)),
+            ("mercadopago", Some(keys)) => {
+                // Every key is required, so they are looked at together.
+                let wrong = MercadoPago::deserialize(keys.clone()).err();
+                mistakes.extend(wrong.map(|error| format!("[mercadopago]: {}", error.message().trim())));
+            }
+            ("edge" | "telemetry" | "broker" | "s3" | "mercadopago", None) => {
                 mistakes.push(format!("{section}: must be a section, [{section}]"))
             }
-            _ => mistakes
-                .push(format!("[{section}]: there is no such section; there are edge, telemetry and broker")),
+            _ => mistakes.push(format!(
+                "[{section}]: there is no such section; there are edge, telemetry, broker, s3 and mercadopago"
+            )),
         }
     }
     mistakes

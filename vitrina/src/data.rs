@@ -2,7 +2,8 @@
 //!
 //! | path | what | mode |
 //! |---|---|---|
-//! | `users/`, `products/`, `publications/` | a service's store (and search index) | |
+//! | `users/`, `products/`, `publications/`, `images/`, `orders/` | a service's store (and search index) | |
+//! | `sandbox/` | what the stand-ins of outside services keep: payments, objects of S3 | |
 //! | `broker/` | the embedded broker's store | |
 //! | `master.key` | 64 hexadecimal digits; every other key is derived from it | 0600 |
 //! | `admin.token` | bearer token of the admin listener | 0600 |
@@ -18,7 +19,7 @@ use rand::RngCore;
 use vitrina_users::master_key;
 
 /// The services of the shop, each with its store in a folder of its name.
-pub(crate) const SERVICES: [&str; 3] = ["users", "products", "publications"];
+pub(crate) const SERVICES: [&str; 5] = ["users", "products", "publications", "images", "orders"];
 
 /// Length of the master key.
 pub(crate) const KEY_BYTES: usize = 32;

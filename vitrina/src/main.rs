@@ -7,6 +7,7 @@ mod config;
 mod connect;
 mod data;
 mod keep;
+mod outside;
 mod seed;
 mod up;
 

@@ -1,7 +1,7 @@
 //! `vitrina up`: the edge, the services and the broker in one process.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,14 +12,16 @@ use indicatif::ProgressBar;
 use tokio::net::TcpListener;
 use tracing::info;
 use vitrina_broker::Broker;
-use vitrina_chassis::{Clock, Running, Service};
+use vitrina_chassis::{Clock, Running, Transport};
 use vitrina_edge::{Edge, EdgeConfig, Upstreams};
+use vitrina_proto::Clients;
 use vitrina_storage::{Options, Store};
 
 use crate::DATA;
 use crate::config::Config;
 use crate::connect::Shop;
-use crate::data::{Data, KEY_BYTES, SERVICES};
+use crate::data::{Data, SERVICES};
+use crate::outside::{self, Outside};
 use crate::seed::Plan;
 
 /// How long a drain may take before what is left is given up.
@@ -48,6 +50,9 @@ pub(crate) struct UpOptions {
     /// First address for gRPC; the services follow on the next ports. `off`: in process only
     #[arg(long, default_value = "127.0.0.1:7001", env = "VITRINA_GRPC")]
     grpc: String,
+    /// Address of the stand-ins for MercadoPago and S3 (S3 on the next port). `off`: what vitrina.toml names
+    #[arg(long, default_value = "127.0.0.1:7100", env = "VITRINA_SANDBOX")]
+    sandbox: String,
     /// RabbitMQ instead of the embedded broker, such as amqp://guest:guest@127.0.0.1:5672/%2f
     #[arg(long, env = "VITRINA_BROKER", hide_env_values = true)]
     broker: Option<String>,
@@ -87,12 +92,14 @@ pub(crate) async fn run(options: UpOptions) -> Result<ExitCode> {
     let is_new = data.is_empty();
     data.create()?;
     let broker = broker(&options, &config, &data).await?;
-    let services = start_services(&options, &data, &broker).await?;
+    let edge_config = edge_config(&options, &config, &data)?;
+    let sandbox = outside::sandbox(&options.sandbox, &data).await?;
+    let outside = Outside::of(&config, sandbox.as_ref(), edge_config.listen);
+    let services = start_services(&options, &data, &broker, &outside).await?;
     let upstreams = services.iter().fold(Upstreams::new(), |upstreams, service| {
         upstreams.in_process(service.name(), service.in_process())
     });
-    let edge =
-        Edge::start(edge_config(&options, &config, &data)?, upstreams, Some(Arc::clone(&broker))).await?;
+    let edge = Edge::start(edge_config, upstreams, Some(Arc::clone(&broker))).await?;
     let (url, admin) = (format!("http://{}", edge.addr), format!("http://{}", edge.admin_addr));
     data.write_urls(&url, &admin)?;
     info!(
@@ -100,6 +107,9 @@ pub(crate) async fn run(options: UpOptions) -> Result<ExitCode> {
         url, "the shop is ready"
     );
     println!("vitrina is ready: {url} (reference: {url}/docs, operators: {admin})");
+    if let Some(sandbox) = &sandbox {
+        println!("stand-ins of outside services, with what they received: {}/sandbox", sandbox.url());
+    }
     if options.demo && is_new {
         Plan::demo()
             .fill(&Shop::at(&url)?, &ProgressBar::hidden())
@@ -111,21 +121,38 @@ pub(crate) async fn run(options: UpOptions) -> Result<ExitCode> {
     println!("draining");
     edge.drain().await;
     futures::future::join_all(services.into_iter().map(|service| service.drain(DRAIN_WITHIN))).await;
+    if let Some(sandbox) = sandbox {
+        sandbox.stop().await;
+    }
     broker.close().await;
     telemetry.shutdown();
     Ok(ExitCode::SUCCESS)
 }
 
 /// Starts every service and waits until each of them listens to its events: one that was published before would be lost to it.
-async fn start_services(options: &UpOptions, data: &Data, broker: &Arc<dyn Broker>) -> Result<Vec<Running>> {
-    let mut running = Vec::new();
+async fn start_services(
+    options: &UpOptions,
+    data: &Data,
+    broker: &Arc<dyn Broker>,
+    outside: &Outside,
+) -> Result<Vec<Running>> {
+    let mut running: Vec<Running> = Vec::new();
     // Before a store is made: its being there is what tells a first start from a lost key.
     let master_key = data.master_key()?;
     for (index, name) in SERVICES.into_iter().enumerate() {
         let store = open(data, name)?;
         let context = vitrina_chassis::Context::new(store, Clock::system(), Arc::clone(broker));
-        let service = build(name, &context, &data.store(name), master_key)
-            .with_context(|| format!("the service {name} does not start"))?;
+        let service = match name {
+            "users" => vitrina_users::start(context.clone(), vitrina_users::Config::new(master_key))?,
+            "products" => vitrina_products::start(context.clone(), vitrina_products::Config::default()),
+            "publications" => {
+                let index_dir = data.store(name).join("index");
+                let config = vitrina_publications::Config { index_dir, ..Default::default() };
+                vitrina_publications::start(context.clone(), config)?
+            }
+            "images" => vitrina_images::start(context.clone(), outside.images()),
+            _ => vitrina_orders::start(context.clone(), outside.orders(master_key, clients(&running)?))?,
+        };
         let mut service = vitrina_chassis::start(context, service)
             .with_context(|| format!("the service {name} does not start"))?;
         if let Some(address) = grpc_address(&options.grpc, index)? {
@@ -142,24 +169,13 @@ async fn start_services(options: &UpOptions, data: &Data, broker: &Arc<dyn Broke
     Ok(running)
 }
 
-fn build(
-    name: &str,
-    context: &vitrina_chassis::Context,
-    folder: &Path,
-    master_key: [u8; KEY_BYTES],
-) -> Result<Service> {
-    let context = context.clone();
-    Ok(match name {
-        "users" => vitrina_users::start(context, vitrina_users::Config::new(master_key))?,
-        "products" => vitrina_products::start(context, vitrina_products::Config::default()),
-        _ => {
-            let index_dir = folder.join("index");
-            vitrina_publications::start(
-                context,
-                vitrina_publications::Config { index_dir, ..Default::default() },
-            )?
-        }
-    })
+/// The way of the orders service to those that run already; it calls no others.
+fn clients(running: &[Running]) -> Result<Clients<Transport>> {
+    let first = running.first().context("there are services before the orders")?;
+    Ok(Clients::new(|name| {
+        let service = running.iter().find(|service| service.name() == name.name()).unwrap_or(first);
+        Transport::from(service.in_process())
+    }))
 }
 
 fn open(data: &Data, name: &str) -> Result<Store> {
@@ -202,6 +218,12 @@ fn edge_config(options: &UpOptions, config: &Config, data: &Data) -> Result<Edge
     }
     if let Some(admin) = options.admin {
         edge.admin_listen = admin;
+    }
+    if edge.listen.port() == 0 {
+        // Payment notifications come to this address, so it has to be known before the edge listens.
+        edge.listen = std::net::TcpListener::bind(edge.listen)
+            .and_then(|listener| listener.local_addr())
+            .with_context(|| format!("can't listen on {}", edge.listen))?;
     }
     if edge.admin_token.is_none() {
         edge.admin_token = Some(data.admin_token()?);

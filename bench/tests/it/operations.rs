@@ -76,6 +76,8 @@ async fn a_second_shop_on_the_same_data_says_why_it_does_not_start() {
             "127.0.0.1:0",
             "--grpc",
             "off",
+            "--sandbox",
+            "off",
         ])
         .await;
     assert_eq!(code, 2, "{text}");
