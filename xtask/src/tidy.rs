@@ -22,7 +22,7 @@ use crate::steps::root;
 const FILE_LINES_MAX: usize = 500;
 
 /// Crates that a crate of ours may use; what is not listed may use everything.
-const MAY_USE: [(&str, &[&str]); 9] = [
+const MAY_USE: [(&str, &[&str]); 12] = [
     ("vitrina-proto", &[]),
     ("vitrina-storage", &[]),
     ("vitrina-otel", &[]),
@@ -31,6 +31,9 @@ const MAY_USE: [(&str, &[&str]); 9] = [
     ("vitrina-users", SERVICE_MAY_USE),
     ("vitrina-products", SERVICE_MAY_USE),
     ("vitrina-publications", SERVICE_MAY_USE),
+    ("vitrina-images", SERVICE_MAY_USE),
+    ("vitrina-orders", SERVICE_MAY_USE),
+    ("vitrina-sandbox", &[]),
     ("vitrina-edge", &["vitrina-proto", "vitrina-otel", "vitrina-broker"]),
 ];
 
@@ -48,7 +51,7 @@ const OWNERS: [(&str, &str); 6] = [
 ];
 
 /// Services and the rooms that each of them has, as a file `room.rs` or a folder `room/`.
-const SERVICES: [&str; 3] = ["users", "products", "publications"];
+const SERVICES: [&str; 5] = ["users", "products", "publications", "images", "orders"];
 const ROOMS: [&str; 10] =
     ["lib", "config", "model", "keys", "store", "app", "wire", "api", "error", "events"];
 

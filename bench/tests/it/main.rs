@@ -6,6 +6,7 @@ mod degraded;
 mod fuzz;
 mod operations;
 mod promises;
+mod purchase;
 mod tour;
 mod traces;
 mod walk;

@@ -104,7 +104,8 @@ pub fn start(ctx: Context, service: Service) -> Result<Running, StartError> {
     }
     relay.spawn(|stop| relay::run(ctx.clone(), name, stop));
     upkeep.spawn(|stop| sweep(ctx.clone(), name, stop));
-    upkeep.spawn(|stop| report(ctx.clone(), health.clone(), grpc_names.clone(), stop));
+    let listens = listening.clone();
+    upkeep.spawn(|stop| report(ctx.clone(), health.clone(), grpc_names.clone(), listens, stop));
     Ok(Running { ctx, name, rpc, grpc_names, health, listening, intake, relay, upkeep })
 }
 
@@ -251,7 +252,24 @@ async fn sweep(ctx: Context, service: &'static str, stop: CancellationToken) {
     }
 }
 
-async fn report(ctx: Context, health: HealthReporter, names: Vec<&'static str>, stop: CancellationToken) {
+/// Says whether the service can be used: not before it listens to its events, since those of a new shop would be lost to it, and
+/// not while its store is read-only.
+async fn report(
+    ctx: Context,
+    health: HealthReporter,
+    names: Vec<&'static str>,
+    listens: Vec<CancellationToken>,
+    stop: CancellationToken,
+) {
+    for name in names.iter().copied().chain([""]) {
+        health.set_service_status(name, ServingStatus::NotServing).await;
+    }
+    for is_listening in listens {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = is_listening.cancelled() => {}
+        }
+    }
     let mut ticks = tokio::time::interval(HEALTH_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut known = None;

@@ -130,6 +130,9 @@ impl App {
         call: Call<pb::MergeCartRequest>,
     ) -> Result<Answer<pb::Cart>, Error> {
         call.caller.require_user()?;
+        if call.request.cart_token.is_empty() {
+            return Err(Fault::invalid_field("cartToken", "required", "must be given").into());
+        }
         let guest_id = self.tokens.cart(&call.request.cart_token);
         // The token opens the guest's cart; no record is to hold anything of it.
         let redacted = call.with(pb::MergeCartRequest {

@@ -1,3 +1,5 @@
+//! What is found, how it is counted and how pages follow each other.
+
 use tempfile::TempDir;
 
 use super::*;

@@ -1,0 +1,285 @@
+//! What a purchase is, from outside: a cart, an order, money, a parcel, a review, and the pictures of what is bought.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use reqwest::Method;
+use serde_json::{Value, json};
+use vitrina_bench::story::{self, Person};
+use vitrina_bench::{Answer, Client, Shop, Way};
+
+/// A PNG of 8 × 8 pixels.
+const PNG: [u8; 94] = [
+    137, 80, 78, 71, 13, 10, 26, 10, 0, 0, 0, 13, 73, 72, 68, 82, 0, 0, 0, 8, 0, 0, 0, 8, 8, 2, 0, 0, 0, 75,
+    109, 41, 220, 0, 0, 0, 37, 73, 68, 65, 84, 120, 218, 99, 56, 161, 193, 112, 66, 67, 228, 132, 134, 198,
+    9, 13, 155, 19, 26, 1, 39, 52, 82, 78, 104, 84, 156, 208, 232, 97, 24, 90, 18, 0, 26, 74, 77, 129, 150,
+    153, 53, 147, 0, 0, 0, 0, 73, 69, 78, 68, 174, 66, 96, 130,
+];
+/// Units of what the crowd wants.
+const UNITS: u64 = 10;
+/// Those who want one.
+const CROWD: usize = 60;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purchase_by_transfer_goes_from_the_cart_to_the_review() {
+    let shop = Shop::start(Way::OneProcess).await;
+    let client = shop.client();
+    let seller = story::seller(&client, "ana").await;
+    let buyer = story::person(&client, "beto").await;
+    let stranger = story::person(&client, "carla").await;
+    let (product, publication) = story::publication(&seller, "Radio de viaje").await;
+    let order = check_out(&buyer, &publication).await;
+    let path = format!("/v1/orders/{order}");
+    assert_eq!(stock(&seller, &product).await, (5, 2), "what is ordered is reserved");
+    stranger.client.get(&path).await.expect(404);
+    client.get(&path).await.expect(401);
+    moved(&stranger, &order, "confirm-payment", "key").await.expect(404);
+    assert_eq!(
+        moved(&buyer, &order, "confirm-payment", "key").await.expect(403).text_at("/code"),
+        "seller_only"
+    );
+    let early = moved(&seller, &order, "ship", "early").await.expect(409);
+    assert_eq!(early.text_at("/code"), "state_forbids");
+    for _ in 0..2 {
+        // The second is the same request sent again.
+        let paid = moved(&seller, &order, "confirm-payment", "paid").await.expect(200);
+        assert_eq!(paid.text_at("/state"), "PAID");
+    }
+    assert_eq!(stock(&seller, &product).await, (3, 0), "the stock is lowered once");
+    moved(&seller, &order, "ship", "ship").await.expect(200);
+    let finished = moved(&buyer, &order, "finish", "finish").await.expect(200);
+    let timeline = finished.json["timeline"].as_array().cloned().unwrap_or_default();
+    let states: Vec<&str> = timeline.iter().filter_map(|step| step["state"].as_str()).collect();
+    assert_eq!(states, ["CREATED", "RESERVED", "AWAITING_PAYMENT", "PAID", "SHIPPED", "FINISHED"]);
+    let review = json!({"rating": 4, "text": "Llegó bien"});
+    stranger.client.post(&format!("{path}/review"), &review).await.expect(404);
+    buyer.client.post(&format!("{path}/review"), &review).await.expect(201);
+    buyer.client.post(&format!("{path}/review"), &review).await.expect(409);
+    let reviews = client
+        .get_until(&format!("/v1/sellers/{}/reviews", seller.id), |answer| answer.json["count"] == 1)
+        .await;
+    assert_eq!(reviews.json["mean"].as_f64(), Some(4.0), "{reviews:#?}");
+    assert_eq!(reviews.text_at("/items/0/text"), "Llegó bien");
+    assert_eq!(stock(&seller, &product).await, (3, 0));
+    let sold = seller.client.get("/v1/orders?role=seller").await.expect(200);
+    assert_eq!(sold.text_at("/items/0/id"), order);
+}
+
+/// Fills a cart with two units, checks out twice with one key, and gives the one order.
+async fn check_out(buyer: &Person, publication: &str) -> String {
+    let address = json!({"recipient": "Beto Sosa", "street": "Mitre 1", "city": "Rosario", "region": "Santa Fe",
+        "postalCode": "2000", "country": "AR"});
+    let address = buyer.client.post("/v1/me/addresses", &address).await.expect(201).text_at("/id");
+    let cart =
+        format!("/v1/carts/{}", buyer.client.post("/v1/carts", &json!({})).await.expect(201).text_at("/id"));
+    let item = json!({"publicationId": publication, "quantity": 1});
+    let filled = buyer.client.post(&format!("{cart}/items"), &item).await.expect(201);
+    let line = format!("{cart}/items/{}", filled.text_at("/lines/0/id"));
+    let cart_now = buyer.client.patch(&line, &json!({"quantity": 2})).await.expect(200);
+    assert_eq!(cart_now.json.pointer("/total/minor"), Some(&json!(2 * 598_000)), "{cart_now:#?}");
+    let body = json!({"addressId": address, "paymentMethod": "MANUAL"});
+    let checkout = format!("{cart}/checkout");
+    buyer.client.post(&checkout, &body).await.expect(400);
+    let first = surely(&buyer.client, &checkout, "checkout", &body).await.expect(201);
+    let again = surely(&buyer.client, &checkout, "checkout", &body).await.expect(201);
+    assert_eq!(first.text_at("/orders/0/id"), again.text_at("/orders/0/id"));
+    assert_eq!(first.text_at("/orders/0/state"), "AWAITING_PAYMENT");
+    assert!(first.text_at("/orders/0/address").contains("Rosario"), "{first:#?}");
+    first.text_at("/orders/0/id")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purchase_through_the_provider_is_paid_and_refunded() {
+    let shop = Shop::start(Way::OneProcess).await;
+    let client = shop.client();
+    let seller = story::seller(&client, "ana").await;
+    let buyer = story::person(&client, "beto").await;
+    let (product, publication) = story::publication(&seller, "Radio de mesa").await;
+    let kept = pay(&buyer, &publication, "first").await;
+    let returned = pay(&buyer, &publication, "second").await;
+    assert_eq!(stock(&seller, &product).await, (3, 0), "two were sold");
+    let refused = moved(&seller, &kept, "confirm-payment", "mine").await.expect(409);
+    assert_eq!(refused.text_at("/code"), "payment_automatic");
+    for (order, restock, left) in [(&kept, false, (3, 0)), (&returned, true, (4, 0))] {
+        let path = format!("/v1/orders/{order}");
+        let body = json!({"restock": restock});
+        let refunds = format!("{path}/refunds");
+        surely(&buyer.client, &refunds, "mine", &body).await.expect(403);
+        for _ in 0..2 {
+            // The second is the same request sent again.
+            surely(&seller.client, &refunds, "refund", &body).await.expect(201);
+        }
+        buyer.client.get_until(&path, |answer| answer.json["state"] == "REFUNDED").await;
+        let given = seller.client.get(&refunds).await.expect(200);
+        assert_eq!(given.json["items"].as_array().map(Vec::len), Some(1), "{given:#?}");
+        assert_eq!(given.json.pointer("/items/0/amount/minor"), Some(&json!(598_000)), "{given:#?}");
+        // Units go back by the order's saga, which may be a moment behind the money.
+        seller.client.get_until(&format!("/v1/products/{product}"), |answer| units(answer) == left).await;
+    }
+}
+
+/// Buys one unit, pays at the provider as a person would in a browser, and waits until the shop knows.
+async fn pay(buyer: &Person, publication: &str, key: &str) -> String {
+    let placed =
+        surely(&buyer.client, "/v1/orders", key, &one_unit(publication, "AUTOMATIC")).await.expect(201);
+    let order = placed.text_at("/orders/0/id");
+    let path = format!("/v1/orders/{order}");
+    // The address to pay at comes later when the provider is slow.
+    let is_payable =
+        |answer: &Answer| answer.json.pointer("/payment/redirectUrl").is_some_and(Value::is_string);
+    let address = buyer.client.get_until(&path, is_payable).await.text_at("/payment/redirectUrl");
+    let (provider, _) = address.split_once("/checkout/").expect("it names the checkout");
+    let (_, preference) = address.split_once("pref_id=").expect("it names the preference");
+    let choice = json!({"pref_id": preference, "result": "approved"});
+    Client::new(provider).post("/checkout/v1/pay", &choice).await.expect(201);
+    buyer.client.get_until(&path, |answer| answer.json["state"] == "PAID").await;
+    order
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picture_is_taken_shown_and_kept_for_good() {
+    let shop = Shop::start(Way::OneProcess).await;
+    let client = shop.client();
+    let seller = story::seller(&client, "ana").await;
+    let other = story::seller(&client, "beto").await;
+    let (product, publication) = story::publication(&seller, "Cámara").await;
+    let path = format!("/v1/products/{product}/images");
+    let raw = raw(&seller.client, &path, &PNG).await.expect(201).text_at("/image/id");
+    let form = form(&seller.client, &path, &PNG).await.expect(201).text_at("/image/id");
+    assert_ne!(raw, form);
+    self::raw(&other.client, &path, &PNG).await.expect(404);
+    self::raw(&client, &path, &PNG).await.expect(401);
+    let listed = client
+        .get_until(&path, |answer| answer.json["items"].as_array().is_some_and(|items| items.len() == 2))
+        .await;
+    assert_eq!((listed.text_at("/items/0/id"), listed.text_at("/items/1/id")), (raw.clone(), form));
+    for (pointer, from, to, kind) in [
+        ("/items/0/variants/thumb", ".webp", ".webp", "image/webp"),
+        ("/items/0/variants/card", ".webp", ".jpg", "image/jpeg"),
+        ("/items/1/variants/page", ".webp", "", "image/jpeg"),
+    ] {
+        variant(&client, &listed.text_at(pointer).replace(from, to), kind).await;
+    }
+    let page = format!("/v1/pages/publications/{publication}");
+    let shown = |answer: &Answer| answer.json.pointer("/images/1/id").is_some();
+    assert_eq!(client.get_until(&page, shown).await.text_at("/images/0/id"), raw);
+    let text = b"This is no picture, whatever its name says.";
+    for refused in
+        [self::raw(&seller.client, &path, text).await, self::form(&seller.client, &path, text).await]
+    {
+        assert!(matches!(refused.status, 400 | 415), "{refused:#?}");
+        assert_eq!(refused.text_at("/code"), "image_unsupported");
+    }
+    other.client.delete(&format!("/v1/images/{raw}")).await.expect(403);
+    seller.client.delete(&format!("/v1/images/{raw}")).await.expect(204);
+    client
+        .get_until(&path, |answer| answer.json["items"].as_array().is_some_and(|items| items.len() == 1))
+        .await;
+}
+
+/// A variant comes in its form, and may be kept for good since its address never shows anything else.
+async fn variant(client: &Client, path: &str, kind: &str) {
+    let got = client.get(path).await.expect(200);
+    assert_eq!(got.header("content-type"), kind, "{path}");
+    let caching = got.header("cache-control");
+    assert!(caching.contains("immutable") && caching.contains("public"), "{path}: {caching}");
+    let tag = got.header("etag").to_owned();
+    let again = client.request(Method::GET, path).header("if-none-match", tag);
+    client.send(again).await.expect(304);
+}
+
+/// Uploads `content` as the body.
+async fn raw(client: &Client, path: &str, content: &[u8]) -> Answer {
+    let request = client.request(Method::POST, path).header("content-type", "image/png");
+    client.send(request.body(content.to_vec())).await
+}
+
+/// Uploads `content` as a browser's form does.
+async fn form(client: &Client, path: &str, content: &[u8]) -> Answer {
+    let head = "--limit\r\ncontent-disposition: form-data; name=\"file\"; filename=\"photo.png\"\r\n\
+        content-type: image/png\r\n\r\n";
+    let body = [head.as_bytes(), content, b"\r\n--limit--\r\n"].concat();
+    let request =
+        client.request(Method::POST, path).header("content-type", "multipart/form-data; boundary=limit");
+    client.send(request.body(body)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_gets_what_there_is_and_not_a_unit_more() {
+    let shop = Shop::start(Way::OneProcess).await;
+    let client = shop.client();
+    let seller = story::seller(&client, "ana").await;
+    let (product, publication) = story::publication(&seller, "Entrada").await;
+    let more = json!({"delta": UNITS - 5, "reason": "más entradas"});
+    seller.client.post(&format!("/v1/products/{product}/stock-adjustments"), &more).await;
+    assert_eq!(stock(&seller, &product).await, (UNITS, 0));
+    let crowd: Vec<Person> = join_all((0..CROWD).map(|_| story::person(&client, "fan"))).await;
+    let body = one_unit(&publication, "MANUAL");
+    let answers = join_all(crowd.iter().map(|fan| surely(&fan.client, "/v1/orders", "one", &body))).await;
+    let (lucky, late): (Vec<Answer>, Vec<Answer>) =
+        answers.into_iter().partition(|answer| answer.status == 201);
+    for answer in &late {
+        assert_eq!(answer.clone().expect(409).text_at("/code"), "stock_insufficient");
+    }
+    assert_eq!(lucky.len() as u64, UNITS);
+    let mut orders: Vec<String> = lucky.iter().map(|answer| answer.text_at("/orders/0/id")).collect();
+    orders.sort();
+    orders.dedup();
+    assert_eq!(orders.len() as u64, UNITS);
+    let open = seller.client.get("/v1/orders?role=seller&state=AWAITING_PAYMENT&limit=100").await.expect(200);
+    assert_eq!(open.json["items"].as_array().map(Vec::len), Some(orders.len()), "{open:#?}");
+    assert_eq!(stock(&seller, &product).await, (UNITS, UNITS));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_purchase_sent_a_hundred_times_is_one() {
+    let shop = Shop::start(Way::OneProcess).await;
+    let client = shop.client();
+    let seller = story::seller(&client, "ana").await;
+    let buyer = story::person(&client, "beto").await;
+    let (product, publication) = story::publication(&seller, "Reloj").await;
+    let body = one_unit(&publication, "MANUAL");
+    let answers = join_all((0..100).map(|_| surely(&buyer.client, "/v1/orders", "same", &body))).await;
+    let first = answers[0].clone().expect(201).text_at("/orders/0/id");
+    for answer in answers {
+        assert_eq!(answer.expect(201).text_at("/orders/0/id"), first);
+    }
+    let orders = buyer.client.get("/v1/orders?limit=100").await.expect(200);
+    assert_eq!(orders.json["items"].as_array().map(Vec::len), Some(1), "{orders:#?}");
+    assert_eq!(stock(&seller, &product).await, (5, 1));
+    let other = json!({"publicationId": publication, "quantity": 2, "paymentMethod": "MANUAL"});
+    surely(&buyer.client, "/v1/orders", "same", &other).await.expect(422);
+}
+
+fn one_unit(publication: &str, method: &str) -> Value {
+    json!({"publicationId": publication, "quantity": 1, "paymentMethod": method})
+}
+
+/// Moves an order on.
+async fn moved(person: &Person, order: &str, step: &str, key: &str) -> Answer {
+    surely(&person.client, &format!("/v1/orders/{order}/{step}"), key, &json!({})).await
+}
+
+/// POST with a key, sent again with the same key while a loaded machine has no time for it, as a client should.
+async fn surely(client: &Client, path: &str, key: &str, body: &Value) -> Answer {
+    let mut tries_left = 100;
+    loop {
+        let request = client.request(Method::POST, path).header("idempotency-key", key).json(body);
+        let answer = client.send(request).await;
+        tries_left -= 1;
+        if !matches!(answer.status, 429 | 503 | 504) || tries_left == 0 {
+            return answer;
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+}
+
+/// Units that the seller has, and those of them that are reserved.
+async fn stock(seller: &Person, product: &str) -> (u64, u64) {
+    units(&seller.client.get(&format!("/v1/products/{product}")).await.expect(200))
+}
+
+fn units(product: &Answer) -> (u64, u64) {
+    let count = |name: &str| product.json["stock"][name].as_u64().unwrap_or(u64::MAX);
+    (count("onHand"), count("reserved"))
+}
