@@ -24,7 +24,7 @@ pub(crate) struct Target {
     /// Data directory of a shop that runs on this machine
     #[arg(long, default_value = DATA, env = "VITRINA_DATA")]
     pub(crate) data: PathBuf,
-    /// Address of a shop elsewhere, such as https://shop.example; needs --token
+    /// Address of a shop elsewhere, such as `https://shop.example`; needs --token
     #[arg(long, env = "VITRINA_URL", requires = "token")]
     pub(crate) url: Option<String>,
     /// Access token of the seller at --url

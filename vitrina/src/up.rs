@@ -56,7 +56,7 @@ pub(crate) struct UpOptions {
     /// RabbitMQ instead of the embedded broker, such as amqp://guest:guest@127.0.0.1:5672/%2f
     #[arg(long, env = "VITRINA_BROKER", hide_env_values = true)]
     broker: Option<String>,
-    /// OpenTelemetry collector, OTLP over gRPC [default: http://127.0.0.1:4317, quietly off when nothing listens]
+    /// OpenTelemetry collector, OTLP over gRPC [default: `http://127.0.0.1:4317`, quietly off when nothing listens]
     #[arg(long, env = "VITRINA_OTLP")]
     otlp: Option<String>,
     /// Configuration file; what it sets, flags and environment override
