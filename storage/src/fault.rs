@@ -71,7 +71,7 @@ pub fn open(dir: &Path) -> Result<(Store, Faults), Error> {
     open_with(dir, Options { probe_interval: std::time::Duration::from_millis(20), ..Options::default() })
 }
 
-/// As [`open`], with options of the caller's.
+/// As [`open()`], with options of the caller's.
 ///
 /// # Errors
 /// As [`Store::open`].
