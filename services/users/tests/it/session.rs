@@ -151,7 +151,7 @@ async fn made_up_and_expired_tokens_are_refused_and_end_nothing() {
     let ana = shop.register("ana").await;
     let mut bytes = URL_SAFE_NO_PAD.decode(&ana.reply.refresh_token).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
-    for bad in ["", "x", &URL_SAFE_NO_PAD.encode(&bytes), &ana.reply.access_token] {
+    for bad in ["x", &URL_SAFE_NO_PAD.encode(&bytes), &ana.reply.access_token] {
         check_refused(
             shop.users.refresh(refresh(bad, "phone")).await,
             Code::Unauthenticated,
