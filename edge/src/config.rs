@@ -12,7 +12,7 @@ use crate::error::Error;
 /// Names of the services that the edge calls, in the order of their default ports.
 pub const SERVICES: [&str; 6] = ["users", "products", "publications", "images", "notifications", "orders"];
 
-/// How many of [`SERVICES`], from the first on, can be run; the others are in the contract only.
+/// How many of [`SERVICES`], from the first on, run as processes of their own; the edge looks for these unless told otherwise.
 const SERVICES_BUILT: usize = 3;
 
 /// Port of the first service; the others follow in the order of [`SERVICES`].
@@ -30,8 +30,8 @@ pub struct EdgeConfig {
     pub admin_token: Option<String>,
     /// Worker threads of the binary `vitrina-edge`; 0: one for each core. Of no effect when embedded.
     pub threads: usize,
-    /// Addresses of the services by name, such as `users = ["127.0.0.1:7001"]`; without a word the three that there are, at
-    /// their default ports. A service without an address is not configured: its routes answer 501.
+    /// Addresses of the services by name, such as `users = ["127.0.0.1:7001"]`; without a word the three that run as
+    /// processes of their own, at their default ports. A service without an address is not configured: its routes answer 501.
     pub upstreams: BTreeMap<String, Vec<String>>,
     /// Bounds on what a client may send.
     pub limits: Limits,
