@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod address;
 pub(crate) mod bank;
+pub(crate) mod contact;
 pub(crate) mod departure;
 pub(crate) mod device;
 pub(crate) mod mail;

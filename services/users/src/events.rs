@@ -3,6 +3,7 @@
 //! | topic | when | payload |
 //! |---|---|---|
 //! | `user.registered` `user.changed` `user.deleted` | an account was opened, changed, anonymised | `UserChanged` |
+//! | `user.contact_changed` | how a user is reached was set, changed or forgotten | `ContactChanged` |
 //! | `user.verify_requested` `user.password_reset_requested` | a mail with a single-use token is wanted | `TokenRequested` |
 //! | `session.ended` | a session, or all of a user, stands no more | `SessionEnded` |
 //! | `seller.changed` | a profile was opened, changed, or went with its account | `SellerChanged` |
@@ -13,8 +14,10 @@
 
 use vitrina_chassis::event;
 use vitrina_proto::Timestamp;
-use vitrina_proto::events::v1::{SellerChanged, SessionEnded, TokenRequested, UserChanged, WishlistChanged};
-use vitrina_proto::users::v1::SellerStatus;
+use vitrina_proto::events::v1::{
+    ContactChanged, SellerChanged, SessionEnded, TokenRequested, UserChanged, WishlistChanged,
+};
+use vitrina_proto::users::v1::{Device, SellerStatus};
 use vitrina_storage::OutboxMessage;
 
 use crate::keys::{PublicationId, Purpose, SessionId, UserId};
@@ -33,6 +36,19 @@ pub(crate) fn user_changed(user_id: UserId, user: &UserRow) -> OutboxMessage {
 /// `user.deleted`.
 pub(crate) fn user_deleted(user_id: UserId, user: &UserRow) -> OutboxMessage {
     user_event("user.deleted", user_id, user)
+}
+
+/// `user.contact_changed`, with all devices as they are now.
+pub(crate) fn contact_changed(user_id: UserId, user: &UserRow, devices: Vec<Device>) -> OutboxMessage {
+    let payload = ContactChanged {
+        user_id: user_id.to_string(),
+        version: user.contact_version,
+        email: user.email.clone(),
+        first_name: user.first_name.clone(),
+        language: user.language.clone(),
+        devices,
+    };
+    event("user.contact_changed", &payload.user_id, &payload)
 }
 
 /// The event that asks for the mail of a purpose.

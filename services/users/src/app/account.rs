@@ -6,6 +6,7 @@ use vitrina_proto::users::v1::{
 };
 use vitrina_storage::Commit;
 
+use super::contact::{self, Devices};
 use super::session::Seed;
 use super::{App, bank};
 use crate::error::Error;
@@ -35,8 +36,8 @@ pub(crate) async fn register(
     let stand_in = app.vault.stand_in(&call.request.password);
     let call = call.with(RegisterRequest { password: stand_in, ..call.request.clone() });
     let draft = unit(&app.store, &call, "vitrina.users.v1.Users/Register", || {
-        let user = new_user(&form, &hash, call.now_ms);
-        let commit = decide_register(app, user_id, (&form, &user), &seed, &token)?;
+        let mut user = new_user(&form, &hash, call.now_ms);
+        let commit = decide_register(app, user_id, (&form, &mut user), &seed, &token)?;
         let draft = SessionReply {
             user: Some(wire::user(user_id, &user)),
             refresh_token: seed.id.to_string(),
@@ -82,6 +83,9 @@ pub(crate) async fn update(app: &App, call: Call<UpdateMeRequest>) -> Result<Ans
         }
         user.version += 1;
         user.updated_at_ms = call.now_ms;
+        if contact::differs(&old.value, &user) {
+            contact::tell(&mut commit, user_id, &mut user, &contact::devices(&app.store, user_id)?);
+        }
         commit.expect(&USERS, &user_id, old.version).put(&USERS, &user_id, &user);
         commit.emit(events::user_changed(user_id, &user));
         let answer = Answer::new(wire::user(user_id, &user)).version(user.version.into());
@@ -155,18 +159,16 @@ fn new_user(form: &Registration, hash: &str, now_ms: u64) -> UserRow {
         last_name: form.last_name.clone(),
         language: form.language.as_str().to_owned(),
         password_hash: hash.to_owned(),
-        is_email_verified: false,
         created_at_ms: now_ms,
         updated_at_ms: now_ms,
-        deleted_at_ms: None,
-        session_epoch: 0,
+        ..UserRow::default()
     }
 }
 
 fn decide_register(
     app: &App,
     user_id: UserId,
-    new: (&Registration, &UserRow),
+    new: (&Registration, &mut UserRow),
     seed: &Seed,
     token: &OneTime,
 ) -> Result<Commit, Error> {
@@ -180,6 +182,7 @@ fn decide_register(
     }
     let owner = store::owned_by(user_id);
     let mut commit = Commit::new();
+    contact::tell(&mut commit, user_id, user, &Devices::new());
     commit.expect_absent(&EMAILS, &email).put(&EMAILS, &email, &owner);
     commit.expect_absent(&USERNAMES, &username).put(&USERNAMES, &username, &owner);
     commit.expect_absent(&USERS, &user_id).put(&USERS, &user_id, user);

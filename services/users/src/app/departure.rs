@@ -10,6 +10,7 @@ use vitrina_proto::users::v1::DeleteMeRequest;
 use vitrina_storage::{Commit, Row, Scan, prefix};
 
 use super::App;
+use super::contact::{self, Devices};
 use super::session::tag;
 use crate::error::Error;
 use crate::keys::{
@@ -85,14 +86,16 @@ async fn sweep(app: &App, user_id: UserId) -> Result<(), Error> {
 
 fn anonymise(commit: &mut Commit, user_id: UserId, user: &Row<UserRow>, now_ms: u64) {
     let old = &user.value;
-    let gone = UserRow {
+    let mut gone = UserRow {
         version: old.version + 1,
         created_at_ms: old.created_at_ms,
         updated_at_ms: now_ms,
         deleted_at_ms: Some(now_ms),
         session_epoch: old.session_epoch + 1,
+        contact_version: old.contact_version,
         ..UserRow::default()
     };
+    contact::tell(commit, user_id, &mut gone, &Devices::new());
     commit.expect(&USERS, &user_id, user.version).put(&USERS, &user_id, &gone);
     commit.delete(&EMAILS, &old.email.to_lowercase()).delete(&USERNAMES, &old.username.to_ascii_lowercase());
     for purpose in [Purpose::Verify, Purpose::Reset] {

@@ -7,9 +7,9 @@ use vitrina_proto::users::v1::{
 };
 use vitrina_storage::Commit;
 
-use super::App;
+use super::{App, contact};
 use crate::error::Error;
-use crate::keys::{Book, DEVICES, USERS};
+use crate::keys::{Book, DEVICES};
 use crate::model::is_device_token;
 use crate::store::rows::DeviceRow;
 use crate::{store, wire};
@@ -32,12 +32,15 @@ pub(crate) async fn put(app: &App, call: Call<PutDeviceRequest>) -> Result<Answe
     unit(&app.store, &call, "vitrina.users.v1.Users/PutDevice", || {
         let user = store::user(&app.store, user_id)?;
         let mut commit = Commit::new();
-        commit.expect(&USERS, &user_id, user.version);
+        let mut devices = contact::devices(&app.store, user_id)?;
         let mut row =
             DeviceRow { kind: kind.as_str().to_owned(), name: name.clone(), created_at_ms: call.now_ms };
         match DEVICES.get(&app.store, &key)? {
             Some(old) => {
                 row.created_at_ms = old.value.created_at_ms;
+                if row == old.value {
+                    return Ok(Decision::unchanged(Answer::new(wire::device_of(&key.1, &row))));
+                }
                 commit.expect(&DEVICES, &key, old.version);
             }
             None => {
@@ -46,6 +49,8 @@ pub(crate) async fn put(app: &App, call: Call<PutDeviceRequest>) -> Result<Answe
             }
         }
         commit.put(&DEVICES, &key, &row);
+        devices.insert(key.1.clone(), row.clone());
+        contact::tell_devices(&mut commit, user_id, &user, &devices);
         Ok::<_, Error>(Decision::new(commit, Answer::new(wire::device_of(&key.1, &row))))
     })
     .await
@@ -60,7 +65,11 @@ pub(crate) async fn delete(app: &App, call: Call<DeleteDeviceRequest>) -> Result
     let key = (user_id, call.request.token.clone());
     unit(&app.store, &call, "vitrina.users.v1.Users/DeleteDevice", || {
         let old = DEVICES.get(&app.store, &key)?.ok_or(Error::NotFound("device"))?;
+        let user = store::user(&app.store, user_id)?;
+        let mut devices = contact::devices(&app.store, user_id)?;
+        devices.remove(&key.1);
         let mut commit = Commit::new();
+        contact::tell_devices(&mut commit, user_id, &user, &devices);
         store::count_out(&app.store, &mut commit, user_id, Book::Devices)?;
         commit.expect(&DEVICES, &key, old.version).delete(&DEVICES, &key);
         Ok(Decision::new(commit, Answer::new(Empty {})))

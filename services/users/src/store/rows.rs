@@ -32,6 +32,9 @@ pub(crate) struct UserRow {
     /// Only sessions of this epoch stand: raising it ends all of them by one write, also one that is opened meanwhile.
     #[prost(uint32, tag = "12")]
     pub(crate) session_epoch: u32,
+    /// Grows with each change of how the user is reached: address, first name, language, devices.
+    #[prost(uint32, tag = "13")]
+    pub(crate) contact_version: u32,
 }
 
 /// Whose an index entry is.

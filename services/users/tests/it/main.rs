@@ -3,6 +3,7 @@
 
 mod account;
 mod bank;
+mod contact;
 mod contract;
 mod faults;
 mod lists;
