@@ -1,4 +1,4 @@
-//! What leaves afterwards. The service listens to nothing.
+//! What leaves afterwards, and what it listens to.
 //!
 //! | topic | when | payload |
 //! |---|---|---|
@@ -7,21 +7,37 @@
 //! | `user.verify_requested` `user.password_reset_requested` | a mail with a single-use token is wanted | `TokenRequested` |
 //! | `session.ended` | a session, or all of a user, stands no more | `SessionEnded` |
 //! | `seller.changed` | a profile was opened, changed, or went with its account | `SellerChanged` |
+//! | `seller.scored` | a review changed the score | `SellerChanged` |
 //! | `wishlist.added` `wishlist.removed` | a wish came or went | `WishlistChanged` |
+//!
+//! Listens to `review.created`, for the seller's score, and to `image.ready` and `image.deleted`, for the avatar. They may come
+//! twice and in any order: a score of no more reviews than are known, and an album that is not newer, is dropped.
 //!
 //! The single-use token is the one secret that leaves: it lies in the outbox row until that is relayed, ends at its first
 //! use and by itself within a day.
 
-use vitrina_chassis::event;
+use vitrina_chassis::{Fault, Message, decode, event};
 use vitrina_proto::Timestamp;
 use vitrina_proto::events::v1::{
-    ContactChanged, SellerChanged, SessionEnded, TokenRequested, UserChanged, WishlistChanged,
+    ContactChanged, ImagesChanged, ReviewCreated, SellerChanged, SessionEnded, TokenRequested, UserChanged,
+    WishlistChanged,
 };
 use vitrina_proto::users::v1::{Device, SellerStatus};
-use vitrina_storage::OutboxMessage;
+use vitrina_storage::{Commit, OutboxMessage, Store};
 
-use crate::keys::{PublicationId, Purpose, SessionId, UserId};
+use crate::error::Error;
+use crate::keys::{PublicationId, Purpose, SELLERS, SessionId, USERS, UserId};
 use crate::store::rows::{SellerRow, UserRow};
+use crate::{store, wire};
+
+/// The queue of this service at the broker.
+pub(crate) const INBOX: &str = "users.inbox";
+/// What the queue is bound to.
+pub(crate) const TOPICS: [&str; 3] = [REVIEW_CREATED, "image.ready", "image.deleted"];
+/// Messages that may be in work at once: enough to fill a group commit, few enough to start again with after a crash.
+pub(crate) const PREFETCH: u16 = 64;
+
+const REVIEW_CREATED: &str = "review.created";
 
 /// `user.registered`.
 pub(crate) fn user_registered(user_id: UserId, user: &UserRow) -> OutboxMessage {
@@ -82,14 +98,7 @@ pub(crate) fn sessions_ended(user_id: UserId, now_ms: u64) -> OutboxMessage {
 
 /// `seller.changed`.
 pub(crate) fn seller_changed(user_id: UserId, seller: &SellerRow) -> OutboxMessage {
-    let status = if seller.is_paused { SellerStatus::Paused } else { SellerStatus::Active };
-    let payload = SellerChanged {
-        id: user_id.to_string(),
-        version: seller.version,
-        display_name: seller.display_name.clone(),
-        status: status.into(),
-    };
-    event("seller.changed", &payload.id, &payload)
+    seller_event("seller.changed", user_id, seller)
 }
 
 /// `wishlist.added`.
@@ -100,6 +109,79 @@ pub(crate) fn wish_added(user_id: UserId, publication_id: PublicationId) -> Outb
 /// `wishlist.removed`.
 pub(crate) fn wish_removed(user_id: UserId, publication_id: PublicationId) -> OutboxMessage {
     wish_event("wishlist.removed", user_id, publication_id)
+}
+
+/// Takes over what happened elsewhere; `None` when it is known already, or is about nobody.
+pub(crate) fn heard(store: &Store, message: &Message, now_ms: u64) -> Result<Option<Commit>, Error> {
+    match message.topic.as_str() {
+        REVIEW_CREATED => reviewed(store, decode(message)?),
+        _ => pictured(store, decode(message)?, now_ms),
+    }
+}
+
+fn reviewed(store: &Store, payload: ReviewCreated) -> Result<Option<Commit>, Error> {
+    let user_id: UserId = payload.seller_id.parse().map_err(|_| malformed("sellerId"))?;
+    let Some(seller) = store::seller(store, user_id)? else { return Ok(None) };
+    if payload.count <= seller.value.score_count {
+        return Ok(None);
+    }
+    let new = SellerRow {
+        version: seller.value.version + 1,
+        score_mean: payload.mean,
+        score_count: payload.count,
+        ..seller.value
+    };
+    let mut commit = Commit::new();
+    commit.expect(&SELLERS, &user_id, seller.version).put(&SELLERS, &user_id, &new);
+    commit.emit(seller_event("seller.scored", user_id, &new));
+    Ok(Some(commit))
+}
+
+fn pictured(store: &Store, payload: ImagesChanged, now_ms: u64) -> Result<Option<Commit>, Error> {
+    // The album is a product's otherwise, of which nothing is kept here.
+    let Ok(user_id) = payload.owner_id.parse::<UserId>() else { return Ok(None) };
+    let Some(user) = store::find_user(store, user_id)? else { return Ok(None) };
+    if payload.version <= user.value.album_version {
+        return Ok(None);
+    }
+    let new = UserRow {
+        version: user.value.version + 1,
+        updated_at_ms: now_ms,
+        avatar: payload.avatar.clone(),
+        album_version: payload.version,
+        ..user.value
+    };
+    let mut commit = Commit::new();
+    commit.expect(&USERS, &user_id, user.version).put(&USERS, &user_id, &new);
+    commit.emit(user_changed(user_id, &new));
+    match store::seller(store, user_id)? {
+        Some(seller) => {
+            let new = SellerRow { version: seller.value.version + 1, avatar: payload.avatar, ..seller.value };
+            commit.expect(&SELLERS, &user_id, seller.version).put(&SELLERS, &user_id, &new);
+            commit.emit(seller_changed(user_id, &new));
+        }
+        None => {
+            // A profile that is opened at this moment would get the avatar of before.
+            commit.expect_absent(&SELLERS, &user_id);
+        }
+    }
+    Ok(Some(commit))
+}
+
+fn malformed(field: &str) -> Fault {
+    Fault::invalid_field(field, "malformed", "cannot be read")
+}
+
+fn seller_event(topic: &str, user_id: UserId, seller: &SellerRow) -> OutboxMessage {
+    let status = if seller.is_paused { SellerStatus::Paused } else { SellerStatus::Active };
+    let payload = SellerChanged {
+        id: user_id.to_string(),
+        version: seller.version,
+        display_name: seller.display_name.clone(),
+        status: status.into(),
+        score: wire::score(seller),
+    };
+    event(topic, &payload.id, &payload)
 }
 
 fn user_event(topic: &str, user_id: UserId, user: &UserRow) -> OutboxMessage {

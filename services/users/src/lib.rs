@@ -10,6 +10,7 @@
 //! - A password is kept as argon2id hash, a single-use token as hash, an account number sealed, a refresh token not at all.
 //!   Neither is any of them in the records kept under idempotency keys, nor in a log.
 //! - A deleted account keeps its id and times; nothing in its rows tells who it was.
+//! - A seller's score and an avatar are others' to decide: they are kept here as heard, so that they come with every answer.
 //!
 //! *It is not* the guard: whether an access token is good is the edge's to find out, by the keys published here; a caller
 //! named in a call is believed. Mails are the notifications service's to send.
@@ -28,7 +29,7 @@ mod wire;
 
 use std::sync::Arc;
 
-use vitrina_chassis::{Context, Service};
+use vitrina_chassis::{Context, Message, Queue, QueueKind, Service};
 use vitrina_proto::users::v1::users_server::UsersServer;
 
 pub use crate::config::{Config, PasswordCost};
@@ -44,13 +45,19 @@ use crate::app::{App, departure};
 pub fn start(context: Context, config: Config) -> Result<Service, Error> {
     let app = Arc::new(App::new(&context, config)?);
     let sweeper = Arc::clone(&app);
-    let service = Service::new("users").grpc(UsersServer::new(Api::new(app))).task(
-        "departures",
-        move |_context, _stop| async move {
+    let queue = Queue {
+        name: events::INBOX.to_owned(),
+        topics: events::TOPICS.map(str::to_owned).to_vec(),
+        kind: QueueKind::Durable,
+        prefetch: events::PREFETCH,
+    };
+    let service = Service::new("users")
+        .grpc(UsersServer::new(Api::new(app)))
+        .inbox(queue, move |message: &Message| events::heard(&context.store, message, context.clock.now_ms()))
+        .task("departures", move |_context, _stop| async move {
             if let Err(error) = departure::sweep_all(&sweeper).await {
                 tracing::warn!(%error, "leftovers of deleted accounts stay until the next start");
             }
-        },
-    );
+        });
     Ok(service)
 }

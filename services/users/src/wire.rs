@@ -7,4 +7,4 @@ pub(crate) use input::{
     Registration, account_patch, address_patch, bank_account, bank_patch, device, display_name, given, id,
     login, new_address, password_reset, registration, seller_patch,
 };
-pub(crate) use output::{address, bank, device_of, key_set, seller, session_of, user, wish};
+pub(crate) use output::{address, bank, device_of, key_set, score, seller, session_of, user, wish};

@@ -32,6 +32,8 @@ pub(crate) async fn create(app: &App, call: Call<CreateSellerRequest>) -> Result
             display_name: display_name.clone(),
             is_paused: false,
             created_at_ms: call.now_ms,
+            avatar: user.value.avatar.clone(),
+            ..SellerRow::default()
         };
         let mut commit = Commit::new();
         commit.expect(&USERS, &user_id, user.version);

@@ -35,6 +35,12 @@ pub(crate) struct UserRow {
     /// Grows with each change of how the user is reached: address, first name, language, devices.
     #[prost(uint32, tag = "13")]
     pub(crate) contact_version: u32,
+    /// The avatar's image id; absent: none.
+    #[prost(string, optional, tag = "14")]
+    pub(crate) avatar: Option<String>,
+    /// Version of the album that the avatar was heard with; 0: nothing was heard.
+    #[prost(uint32, tag = "15")]
+    pub(crate) album_version: u32,
 }
 
 /// Whose an index entry is.
@@ -88,6 +94,15 @@ pub(crate) struct SellerRow {
     pub(crate) is_paused: bool,
     #[prost(uint64, tag = "4")]
     pub(crate) created_at_ms: u64,
+    /// Mean of the reviews, 1 to 5; 0 without any.
+    #[prost(double, tag = "5")]
+    pub(crate) score_mean: f64,
+    /// How many reviews.
+    #[prost(uint32, tag = "6")]
+    pub(crate) score_count: u32,
+    /// The account's avatar, here too so that a seller is shown by one row.
+    #[prost(string, optional, tag = "7")]
+    pub(crate) avatar: Option<String>,
 }
 
 /// An address.

@@ -7,7 +7,7 @@ use crate::keys::{AddressId, BankAccountId, PublicationId, SessionId, UserId};
 use crate::secret::access::PublicKey;
 use crate::store::rows::{AddressRow, BankAccountRow, DeviceRow, SellerRow, SessionRow, UserRow, WishRow};
 
-/// An account. The avatar is the images service's to tell.
+/// An account.
 pub(crate) fn user(user_id: UserId, row: &UserRow) -> proto::User {
     proto::User {
         id: user_id.to_string(),
@@ -18,12 +18,12 @@ pub(crate) fn user(user_id: UserId, row: &UserRow) -> proto::User {
         last_name: row.last_name.clone(),
         email_verified: row.is_email_verified,
         created_at: time(row.created_at_ms),
-        avatar: None,
+        avatar: row.avatar.clone(),
         language: row.language.clone(),
     }
 }
 
-/// A seller. Score and avatar belong to other services and are joined by the edge's pages.
+/// A seller.
 pub(crate) fn seller(user_id: UserId, row: &SellerRow) -> proto::Seller {
     let status = if row.is_paused { proto::SellerStatus::Paused } else { proto::SellerStatus::Active };
     proto::Seller {
@@ -31,11 +31,16 @@ pub(crate) fn seller(user_id: UserId, row: &SellerRow) -> proto::Seller {
         version: row.version,
         display_name: row.display_name.clone(),
         status: status.into(),
-        score: None,
-        avatar: None,
+        score: score(row),
+        avatar: row.avatar.clone(),
         created_at: time(row.created_at_ms),
         payment_connected: false,
     }
+}
+
+/// A seller's score; none before the first review.
+pub(crate) fn score(row: &SellerRow) -> Option<proto::Score> {
+    (row.score_count > 0).then_some(proto::Score { mean: row.score_mean, count: row.score_count })
 }
 
 /// An address.

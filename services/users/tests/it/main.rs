@@ -6,6 +6,7 @@ mod bank;
 mod contact;
 mod contract;
 mod faults;
+mod heard;
 mod lists;
 mod mail;
 mod register;

@@ -68,6 +68,19 @@ impl Shop {
         account
     }
 
+    /// Tells the service what others have done, once it listens; `id` is the message's.
+    pub(crate) async fn hear(&self, topic: &str, id: &str, payload: &impl prost::Message) {
+        self.running.listening().await;
+        let message = Message {
+            id: id.to_owned(),
+            topic: topic.to_owned(),
+            key: "of the other service".to_owned(),
+            payload: payload.encode_to_vec().into(),
+            headers: Vec::new(),
+        };
+        self.context.broker.publish(message).await.unwrap();
+    }
+
     /// The next event of a topic; those of other topics before it are passed over.
     pub(crate) async fn event<P: prost::Message + Default>(&mut self, topic: &str) -> P {
         let message = tokio::time::timeout(PATIENCE, self.message(topic)).await;
