@@ -1,5 +1,7 @@
 //! What can be set on the edge: the section `[edge]` of `vitrina.toml`, then the environment, then flags.
 
+mod http;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
@@ -7,6 +9,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+pub use self::http::HttpUpstream;
 use crate::error::Error;
 
 /// Names of the services that the edge calls, in the order of their default ports.
@@ -33,6 +36,8 @@ pub struct EdgeConfig {
     /// Addresses of the services by name, such as `users = ["127.0.0.1:7001"]`; without a word the three that run as
     /// processes of their own, at their default ports. A service without an address is not configured: its routes answer 501.
     pub upstreams: BTreeMap<String, Vec<String>>,
+    /// Plain HTTP servers behind the edge.
+    pub http: Vec<HttpUpstream>,
     /// Bounds on what a client may send.
     pub limits: Limits,
     /// Which other origins may call from a browser.
@@ -118,6 +123,7 @@ impl Default for EdgeConfig {
             admin_token: None,
             threads: 0,
             upstreams,
+            http: Vec::new(),
             limits: Limits::default(),
             cors: Cors::default(),
             rates: Rates::default(),
@@ -215,12 +221,14 @@ impl EdgeConfig {
                     .push(format!("edge.cors.origins: `{origin}` is no origin such as https://shop.example"));
             }
         }
+        mistakes.extend(http::mistakes(self));
         mistakes
     }
 }
 
 impl Rates {
-    fn named(&self) -> [(&'static str, Rate); 6] {
+    /// Each class by its name.
+    pub(crate) fn named(&self) -> [(&'static str, Rate); 6] {
         [
             ("read", self.read),
             ("search", self.search),

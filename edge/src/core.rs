@@ -20,6 +20,7 @@ use crate::page;
 use crate::reply::{Problem, Reply};
 use crate::request::Head;
 use crate::routes::{Found, Own, Table, Target};
+use crate::upstream::origin::Origins;
 use crate::upstream::{Budget, Faults, Timings, Transport, Upstreams};
 use crate::{etag, own, upload};
 
@@ -36,8 +37,10 @@ pub(crate) struct Core {
     pub(crate) draining: CancellationToken,
     pub(crate) clients: Clients<Transport>,
     pub(crate) budget: Arc<Budget>,
+    /// The plain HTTP servers by their prefixes.
+    pub(crate) origins: Origins,
+    pub(crate) buckets: Buckets,
     table: Table,
-    buckets: Buckets,
 }
 
 /// A request that may go on: its route, its caller and what is left to read.
@@ -75,6 +78,7 @@ impl Core {
             table: Table::new()?,
             clients: Clients::new(transport),
             guard: Guard::new(users),
+            origins: Origins::new(&config.http),
             config,
             metrics: Arc::default(),
             faults,

@@ -27,6 +27,7 @@ use crate::error::Error;
 use crate::events;
 use crate::gateway::Gateway;
 use crate::upstream::Upstreams;
+use crate::upstream::origin::keep_watch;
 
 /// After an accept that failed, mostly for want of file descriptors, others get time to be freed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -79,6 +80,8 @@ impl Edge {
         tasks.spawn(admin::serve(admin_listener, core.clone(), stop.clone()));
         let keys = core.clone();
         tasks.spawn(async move { keys.guard.keep_keys().await });
+        let watched = core.clone();
+        tasks.spawn(async move { keep_watch(&watched.origins).await });
         if let Some(broker) = broker {
             tasks.spawn(events::listen(broker, core.clone()));
         }

@@ -1,6 +1,7 @@
 //! pingora's view of the edge: each phase of a request calls one room. No rule lives here.
 //!
-//! Every request is answered in `request_filter`; nothing is proxied, so `upstream_peer` is never reached.
+//! What the shop answers is answered in `request_filter`; the later phases belong to requests that are handed on to plain
+//! HTTP servers (`hand_on`).
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -13,8 +14,8 @@ use http::{Method, Version, header};
 use pingora_core::Result;
 use pingora_core::modules::http::HttpModules;
 use pingora_core::upstreams::peer::HttpPeer;
-use pingora_http::ResponseHeader;
-use pingora_proxy::{ProxyHttp, Session};
+use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 use vitrina_otel::propagate;
@@ -27,6 +28,7 @@ use crate::request::{self, Head};
 use crate::routes::Found;
 use crate::stream::EventStream;
 use crate::upstream::Timings;
+use crate::upstream::origin::Passage;
 
 /// Route label of what no route was found for.
 const NO_ROUTE: &str = "(none)";
@@ -38,15 +40,17 @@ pub(crate) struct Gateway {
 
 /// What is known of a request once it is answered, for log and numbers.
 pub(crate) struct Exchange {
-    started: Instant,
-    route: &'static str,
+    pub(crate) started: Instant,
+    pub(crate) route: &'static str,
     user: Option<String>,
-    client: String,
-    request_id: String,
-    trace_id: String,
-    status: u16,
-    body_bytes: usize,
+    pub(crate) client: String,
+    pub(crate) request_id: String,
+    pub(crate) trace_id: String,
+    pub(crate) status: u16,
+    pub(crate) body_bytes: usize,
     timings: Timings,
+    /// The way to a plain HTTP server, once it is admitted.
+    pub(crate) passage: Option<Passage>,
 }
 
 #[async_trait]
@@ -64,6 +68,7 @@ impl ProxyHttp for Gateway {
             status: 0,
             body_bytes: 0,
             timings: Timings::default(),
+            passage: None,
         }
     }
 
@@ -89,6 +94,11 @@ impl ProxyHttp for Gateway {
         let mut head = Head::of(session, &self.core.config);
         hygiene::clean(&mut head.headers);
         let found = self.core.find(&head);
+        if matches!(found, Found::Nothing)
+            && let Some(origin) = self.core.origins.find(&head.path).cloned()
+        {
+            return self.hand_on(session, exchange, head, origin).await;
+        }
         if let Found::Route { path, .. } = found {
             exchange.route = path;
         }
@@ -96,11 +106,8 @@ impl ProxyHttp for Gateway {
         propagate::parent(&span, propagate::extract(|name| head.text(name).map(str::to_owned)));
         let (mut reply, traceparent) =
             self.answer(session, exchange, &head, found).instrument(span.clone()).await;
-        span.record("http.response.status_code", reply.status.as_u16());
-        if reply.status.is_server_error() {
-            span.record("otel.status_code", "ERROR");
-        }
         exchange.status = reply.status.as_u16();
+        span.in_scope(|| record_status(exchange.status));
         exchange.body_bytes = reply.body.len();
         exchange.client = head.client.to_string();
         let version = session.req_header().version;
@@ -115,11 +122,75 @@ impl ProxyHttp for Gateway {
         Ok(true)
     }
 
-    async fn upstream_peer(&self, _: &mut Session, _: &mut Exchange) -> Result<Box<HttpPeer>> {
-        pingora_core::Error::e_explain(
-            pingora_core::ErrorType::InternalError,
-            "nothing is proxied; every request is answered in request_filter",
-        )
+    async fn upstream_peer(&self, _: &mut Session, exchange: &mut Exchange) -> Result<Box<HttpPeer>> {
+        exchange.passage()?.peer().await
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        _: &mut Session,
+        request: &mut RequestHeader,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
+        *request = exchange.passage()?.request()?;
+        Ok(())
+    }
+
+    async fn request_body_filter(
+        &self,
+        _: &mut Session,
+        body: &mut Option<Bytes>,
+        _: bool,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
+        exchange.passage()?.body_part(body.as_ref().map_or(0, Bytes::len))
+    }
+
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        answer: &mut ResponseHeader,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
+        let version = session.req_header().version;
+        exchange.passage()?.answered(answer, version)
+    }
+
+    fn fail_to_connect(
+        &self,
+        _: &mut Session,
+        _: &HttpPeer,
+        exchange: &mut Exchange,
+        error: Box<pingora_core::Error>,
+    ) -> Box<pingora_core::Error> {
+        match &mut exchange.passage {
+            Some(passage) => passage.not_connected(error),
+            None => error,
+        }
+    }
+
+    fn error_while_proxy(
+        &self,
+        _: &HttpPeer,
+        session: &mut Session,
+        error: Box<pingora_core::Error>,
+        exchange: &mut Exchange,
+        was_reused: bool,
+    ) -> Box<pingora_core::Error> {
+        match &mut exchange.passage {
+            Some(passage) => passage.broke_off(session, error, was_reused),
+            None => error,
+        }
+    }
+
+    async fn fail_to_proxy(
+        &self,
+        session: &mut Session,
+        error: &pingora_core::Error,
+        exchange: &mut Exchange,
+    ) -> FailToProxy {
+        let error_code = self.tell_failure(session, error, exchange).await;
+        FailToProxy { error_code, can_reuse_downstream: false }
     }
 
     async fn logging(
@@ -128,6 +199,7 @@ impl ProxyHttp for Gateway {
         error: Option<&pingora_core::Error>,
         exchange: &mut Exchange,
     ) {
+        exchange.note_passage(session);
         let metrics = &self.core.metrics;
         metrics.in_flight.fetch_sub(1, Ordering::Relaxed);
         let took = exchange.started.elapsed();
@@ -155,6 +227,16 @@ impl ProxyHttp for Gateway {
 
     /// pingora's own line would hold the target, and with it what a client put into a query.
     fn suppress_error_log(&self, _: &Session, _: &Exchange, _: &pingora_core::Error) -> bool {
+        true
+    }
+
+    fn suppress_proxy_warn_log(
+        &self,
+        _: &Session,
+        _: &Exchange,
+        _: &pingora_core::Error,
+        _: ProxyWarnLogContext,
+    ) -> bool {
         true
     }
 }
@@ -206,7 +288,7 @@ impl Gateway {
 }
 
 /// The header of an answer.
-fn header(
+pub(crate) fn header(
     head: &Head,
     version: Version,
     reply: &Reply,
@@ -236,7 +318,7 @@ fn header(
 }
 
 /// Writes an answer; to HEAD without its body. Gives back the events that are still to be written.
-async fn write(
+pub(crate) async fn write(
     session: &mut Session,
     header: ResponseHeader,
     reply: &mut Reply,
@@ -255,7 +337,7 @@ async fn write(
 }
 
 /// The span of a request. Its name is given at once: it cannot be changed after the first look at its trace.
-fn span(head: &Head, route: &'static str) -> Span {
+pub(crate) fn span(head: &Head, route: &'static str) -> Span {
     let method = known_method(&head.method);
     tracing::info_span!(
         parent: None,
@@ -274,8 +356,17 @@ fn span(head: &Head, route: &'static str) -> Span {
     )
 }
 
+/// Notes a status in the current span.
+pub(crate) fn record_status(status: u16) {
+    let span = Span::current();
+    span.record("http.response.status_code", status);
+    if status >= 500 {
+        span.record("otel.status_code", "ERROR");
+    }
+}
+
 /// Methods are labels of spans and numbers: anything else would let a client make new ones.
-fn known_method(method: &Method) -> &'static str {
+pub(crate) fn known_method(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
         "HEAD" => "HEAD",
@@ -289,7 +380,7 @@ fn known_method(method: &Method) -> &'static str {
 }
 
 /// `Server-Timing`: the whole, then each rpc by its method.
-fn server_timing(total: Duration, calls: &[(&'static str, Duration)]) -> String {
+pub(crate) fn server_timing(total: Duration, calls: &[(&'static str, Duration)]) -> String {
     let mut out = format!("total;dur={:.2}", total.as_secs_f64() * 1_000.0);
     for (rpc, took) in calls {
         let method = rpc.rsplit('/').next().unwrap_or(rpc);

@@ -25,6 +25,7 @@ mod etag;
 mod events;
 mod gateway;
 mod guard;
+mod hand_on;
 mod metrics;
 mod own;
 mod page;
@@ -35,7 +36,7 @@ mod stream;
 mod upload;
 mod upstream;
 
-pub use crate::config::{Cors, EdgeConfig, Limits, Rate, Rates, SERVICES};
+pub use crate::config::{Cors, EdgeConfig, HttpUpstream, Limits, Rate, Rates, SERVICES};
 pub use crate::edge::{Edge, Running};
 pub use crate::error::Error;
 pub use crate::upstream::{InProcess, Upstreams};

@@ -1,13 +1,15 @@
-//! `/admin/upstreams`: the services behind this edge, and how their calls went.
+//! `/admin/upstreams`: the services and plain HTTP servers behind this edge, and how their calls went.
 
 use std::sync::atomic::Ordering;
 
 use axum::extract::{Json, State};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Serialize;
 
 use super::{Shared, Topic};
 use crate::own;
+use crate::upstream::origin::View;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -24,6 +26,13 @@ struct UpstreamView {
 }
 
 #[derive(Serialize)]
+#[serde(untagged)]
+enum AnyView<'o> {
+    Service(UpstreamView),
+    Http(View<'o>),
+}
+
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct AddressView {
     address: String,
@@ -34,7 +43,7 @@ pub(super) fn routes() -> Topic {
     Topic::new().route("/admin/upstreams", get(upstreams))
 }
 
-async fn upstreams(State(core): Shared) -> Json<Vec<UpstreamView>> {
+async fn upstreams(State(core): Shared) -> Response {
     let views = core.transports.values().map(|transport| async move {
         let counts = transport.counts();
         let addresses: Vec<AddressView> = transport
@@ -52,5 +61,7 @@ async fn upstreams(State(core): Shared) -> Json<Vec<UpstreamView>> {
             failures_in_a_row: counts.failures_in_a_row.load(Ordering::Relaxed),
         }
     });
-    Json(futures::future::join_all(views).await)
+    let services = futures::future::join_all(views).await.into_iter().map(AnyView::Service);
+    let plain = core.origins.iter().map(|origin| AnyView::Http(origin.view()));
+    Json(services.chain(plain).collect::<Vec<_>>()).into_response()
 }

@@ -5,6 +5,7 @@
 //! above the transport.
 
 mod faults;
+pub(crate) mod origin;
 mod pool;
 mod scope;
 mod transport;

@@ -1,0 +1,162 @@
+//! Plain HTTP servers behind the edge, each under a prefix of the path: an old catalogue, a CMS.
+//!
+//! A request that no route of the contract takes and a prefix does is checked like any other (`passage`) and handed on by
+//! pingora, its body and the answer's streamed both ways. `balance` chooses the address, `health` looks after addresses,
+//! `forward` says which headers go on, `fault` what a client is told when it did not work.
+//!
+//! Invariants: an upstream never sees an identity header that a client made up, nor a path outside of its prefix; a
+//! request that is not idempotent reaches an upstream at most once.
+
+mod balance;
+mod client;
+mod fault;
+mod forward;
+mod health;
+mod passage;
+mod view;
+
+use std::collections::BTreeSet;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::Method;
+use tracing::Span;
+use tracing::field::Empty;
+
+use balance::{Balance, Standing};
+pub(crate) use health::keep_watch;
+pub(crate) use passage::Passage;
+pub(crate) use view::View;
+
+use crate::config::{HttpUpstream, Rate, Rates};
+
+/// Prefixes that became labels. They live as long as the numbers that carry them, which is as long as the process;
+/// there are as many as a configuration ever named.
+static LABELS: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+
+/// All upstreams, the longest prefix first.
+#[derive(Debug, Default)]
+pub(crate) struct Origins(Vec<Arc<Origin>>);
+
+/// One upstream at work.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    config: HttpUpstream,
+    /// Its prefix, as the route of spans and numbers.
+    pub(crate) label: &'static str,
+    balance: Balance,
+    requests: AtomicU64,
+    /// Requests that it did not answer.
+    failures: AtomicU64,
+}
+
+impl Origins {
+    pub(crate) fn new(upstreams: &[HttpUpstream]) -> Self {
+        let mut origins: Vec<_> = upstreams.iter().map(|config| Arc::new(Origin::new(config))).collect();
+        origins.sort_by_key(|origin| std::cmp::Reverse(origin.config.path_prefix.len()));
+        Self(origins)
+    }
+
+    /// Whose prefix a path has.
+    pub(crate) fn find(&self, path: &str) -> Option<&Arc<Origin>> {
+        self.0.iter().find(|origin| origin.below(path).is_some())
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Origin>> {
+        self.0.iter()
+    }
+}
+
+impl Origin {
+    fn new(config: &HttpUpstream) -> Self {
+        Self {
+            label: label(&config.path_prefix),
+            balance: Balance::new(&config.addresses),
+            config: config.clone(),
+            requests: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+        }
+    }
+
+    /// What a path has after the prefix, with its slash; `None` for the path of another.
+    fn below<'p>(&self, path: &'p str) -> Option<&'p str> {
+        if self.config.path_prefix == "/" {
+            return Some(path);
+        }
+        path.strip_prefix(&self.config.path_prefix).filter(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// The target that the upstream sees.
+    pub(crate) fn target(&self, path: &str, query: &str) -> String {
+        let path = match self.below(path) {
+            Some("") if self.config.strip_prefix => "/",
+            Some(rest) if self.config.strip_prefix => rest,
+            _ => path,
+        };
+        if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+    }
+
+    /// Rate class of a request.
+    fn rate(&self, method: &Method, rates: &Rates) -> (&'static str, Rate) {
+        let by_method = if method.is_safe() { "read" } else { "write" };
+        let class = self.config.rate_class.as_deref().unwrap_or(by_method);
+        // The configuration was checked, so the class is one of them.
+        rates.named().into_iter().find(|(name, _)| *name == class).unwrap_or(("read", rates.read))
+    }
+}
+
+/// The span of one try at an address.
+fn call_span(method: &str, label: &str, address: &str) -> Span {
+    tracing::info_span!(
+        "upstream",
+        otel.name = format!("{method} {label}"),
+        otel.kind = "client",
+        http.request.method = method,
+        http.response.status_code = Empty,
+        server.address = address,
+    )
+}
+
+fn label(prefix: &str) -> &'static str {
+    let mut labels = LABELS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(label) = labels.get(prefix) {
+        return label;
+    }
+    let label: &'static str = prefix.to_owned().leak();
+    labels.insert(label);
+    label
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origins(prefixes: &[&str]) -> Origins {
+        let upstreams: Vec<_> = prefixes
+            .iter()
+            .map(|prefix| HttpUpstream { path_prefix: (*prefix).to_owned(), ..HttpUpstream::default() })
+            .collect();
+        Origins::new(&upstreams)
+    }
+
+    #[test]
+    fn the_longest_prefix_that_ends_at_a_slash_wins() {
+        let origins = origins(&["/old", "/old/cms", "/"]);
+        let found = |path| origins.find(path).map(|origin| origin.label);
+        assert_eq!(found("/old/cms/a"), Some("/old/cms"));
+        assert_eq!(found("/old/cmsx"), Some("/old"));
+        assert_eq!(found("/older"), Some("/"));
+        assert_eq!(found("/old"), Some("/old"));
+    }
+
+    #[test]
+    fn a_prefix_is_stripped_when_told() {
+        let kept = Origin::new(&HttpUpstream { path_prefix: "/old".into(), ..HttpUpstream::default() });
+        assert_eq!(kept.target("/old/a", "b=1"), "/old/a?b=1");
+        let config =
+            HttpUpstream { path_prefix: "/old".into(), strip_prefix: true, ..HttpUpstream::default() };
+        let stripped = Origin::new(&config);
+        assert_eq!(stripped.target("/old/a", "b=1"), "/a?b=1");
+        assert_eq!(stripped.target("/old", ""), "/");
+    }
+}

@@ -1,0 +1,314 @@
+//! One request on its way through pingora to an upstream: what its phases share, and what each of them does.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, HeaderValue, Method, Version, header};
+use pingora_core::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
+use pingora_core::{Error, ErrorType, OrErr as _, Result};
+use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_proxy::Session;
+use tokio::net::lookup_host;
+use tokio::time::timeout;
+use tracing::Span;
+use vitrina_otel::propagate;
+
+use super::client::IDLE;
+use super::forward::{self, Hop};
+use super::{Origin, fault};
+use crate::config::EdgeConfig;
+use crate::gateway;
+use crate::guard::rate::{Allowance, Buckets};
+use crate::reply::{Problem, Reply};
+use crate::request::Head;
+
+/// Addresses tried for one request. A third that cannot be connected to either is not chance any more.
+const TRIES_MAX: usize = 3;
+
+/// A request that was admitted to an upstream.
+#[derive(Debug)]
+pub(crate) struct Passage {
+    pub(crate) head: Head,
+    pub(crate) origin: Arc<Origin>,
+    /// The request's span.
+    pub(crate) span: Span,
+    /// What the upstream gets.
+    headers: HeaderMap,
+    host: Option<HeaderValue>,
+    allowance: Option<Allowance>,
+    body_timeout: Duration,
+    body_bytes: usize,
+    started: Instant,
+    /// Where the present try goes.
+    address: Option<String>,
+    /// The present try's span.
+    call: Option<Span>,
+    tries: usize,
+}
+
+impl Passage {
+    /// Decides whether a request may go on to an upstream.
+    ///
+    /// # Errors
+    /// The problem to answer with.
+    pub(crate) fn admit(
+        session: &Session,
+        head: Head,
+        origin: Arc<Origin>,
+        (config, buckets): (&EdgeConfig, &Buckets),
+    ) -> std::result::Result<Self, Box<(Head, Problem)>> {
+        let (class, rate) = origin.rate(&head.method, &config.rates);
+        let allowance = buckets.take(class, rate, &head.client.to_string());
+        let checked = allowance
+            .as_ref()
+            .map_or(Ok(()), Allowance::check)
+            .and_then(|()| check_form(session, &head))
+            .and_then(|()| check_length(&head, origin.config.body_bytes_max));
+        if let Err(problem) = checked {
+            return Err(Box::new((head, problem)));
+        }
+        let request = session.req_header();
+        let authority = authority(request);
+        let headers = forward::outgoing(&request.headers, &hop(session, &head, config, authority.as_deref()));
+        let host = origin.config.host.as_deref().or(authority.as_deref());
+        let host = host.and_then(|host| HeaderValue::from_str(host).ok());
+        origin.requests.fetch_add(1, Ordering::Relaxed);
+        Ok(Self {
+            head,
+            origin,
+            span: Span::current(),
+            headers,
+            host,
+            allowance,
+            body_timeout: config.limits.body_timeout(),
+            body_bytes: 0,
+            started: Instant::now(),
+            address: None,
+            call: None,
+            tries: 0,
+        })
+    }
+
+    /// The address that this try goes to.
+    ///
+    /// # Errors
+    /// When no address is well, or its name cannot be resolved.
+    pub(crate) async fn peer(&mut self) -> Result<Box<HttpPeer>> {
+        let config = &self.origin.config;
+        let Some(member) = self.origin.balance.pick() else {
+            return Error::e_explain(fault::NO_ADDRESS, "every address fails its health check");
+        };
+        self.tries += 1;
+        self.address = Some(member.address.clone());
+        let method = gateway::known_method(&self.head.method);
+        let call = || super::call_span(method, self.origin.label, &member.address);
+        self.call = Some(self.span.in_scope(call));
+        let found = timeout(config.connect_timeout(), lookup_host(&member.address)).await;
+        let found =
+            found.or_err(ErrorType::ConnectTimedout, "looking the address up").map_err(|e| e.into_up())?;
+        let mut found =
+            found.or_err(ErrorType::ConnectError, "looking the address up").map_err(|e| e.into_up())?;
+        let Some(address) = found.next() else {
+            return Err(Error::explain(ErrorType::ConnectError, "the name has no address").into_up());
+        };
+        let mut peer = HttpPeer::new(address, false, String::new());
+        let options = &mut peer.options;
+        options.connection_timeout = Some(config.connect_timeout());
+        options.total_connection_timeout = Some(config.connect_timeout());
+        options.read_timeout = Some(config.read_timeout());
+        options.write_timeout = Some(config.write_timeout());
+        options.idle_timeout = Some(IDLE);
+        options.http_upstream_request_policy = HttpUpstreamRequestPolicy::deny_upgrades();
+        Ok(Box::new(peer))
+    }
+
+    /// The header that the upstream gets.
+    ///
+    /// # Errors
+    /// When the target is none, which the client's parser has refused already.
+    pub(crate) fn request(&self) -> Result<RequestHeader> {
+        let target = self.origin.target(&self.head.path, &self.head.query);
+        let size = Some(self.headers.len() + 3);
+        let mut request = RequestHeader::build_no_case(self.head.method.clone(), target.as_bytes(), size)?;
+        if let Some(host) = &self.host {
+            request.insert_header(header::HOST, host)?;
+        } else if let Some(address) = &self.address {
+            request.insert_header(header::HOST, address)?;
+        }
+        for (name, value) in &self.traced() {
+            request.append_header(name, value)?;
+        }
+        Ok(request)
+    }
+
+    /// Counts a part of the request's body.
+    ///
+    /// # Errors
+    /// When the body is too long or too slow as a whole.
+    pub(crate) fn body_part(&mut self, bytes: usize) -> Result<()> {
+        self.body_bytes = self.body_bytes.saturating_add(bytes);
+        if self.body_bytes > self.origin.config.body_bytes_max {
+            return Error::e_explain(fault::BODY_TOO_LARGE, "the body is too long");
+        }
+        if self.started.elapsed() > self.body_timeout {
+            return Error::e_explain(fault::BODY_TOO_SLOW, "the body is too slow");
+        }
+        Ok(())
+    }
+
+    /// Makes an upstream's header that of our answer.
+    ///
+    /// # Errors
+    /// When a value cannot be a header, which does not happen with what was read as one.
+    pub(crate) fn answered(&mut self, answer: &mut ResponseHeader, version: Version) -> Result<()> {
+        // HTTP/1.0 knows no chunks: there the end of the connection ends the body.
+        let coding = answer.remove_header(&header::TRANSFER_ENCODING).filter(|_| version >= Version::HTTP_11);
+        let mut header = ResponseHeader::build_no_case(answer.status, Some(answer.headers.len() + 8))?;
+        for (name, value) in &forward::incoming(&answer.headers) {
+            header.append_header(name, value)?;
+        }
+        if let Some(coding) = coding {
+            header.insert_header(header::TRANSFER_ENCODING, coding)?;
+        }
+        if !answer.status.is_informational() {
+            let call = self.call.take();
+            if let Some(call) = call {
+                call.record("http.response.status_code", answer.status.as_u16());
+            }
+            self.mark(&mut header)?;
+        }
+        *answer = header;
+        Ok(())
+    }
+
+    /// A connection could not be made; the next address may do.
+    pub(crate) fn not_connected(&mut self, mut error: Box<Error>) -> Box<Error> {
+        self.address_failed();
+        error.set_retry(self.tries < self.tries_max());
+        error
+    }
+
+    /// The upstream broke off. Asking again is right only where the request was not answered yet and may be repeated
+    /// (RFC 9110, 9.2.2), and where its body is still there.
+    pub(crate) fn broke_off(
+        &mut self,
+        session: &Session,
+        mut error: Box<Error>,
+        was_reused: bool,
+    ) -> Box<Error> {
+        let is_upstreams = error.esource() == &pingora_core::ErrorSource::Upstream;
+        if is_upstreams && !was_reused {
+            self.address_failed();
+        }
+        let is_repeatable = is_upstreams
+            && error.etype() != &ErrorType::ReadTimedout
+            && self.head.method.is_idempotent()
+            && !session.as_ref().retry_buffer_truncated()
+            && session.response_written().is_none();
+        // A connection from the pool may have been closed while it lay there: that says nothing of the address.
+        let tries_max = self.tries_max() + usize::from(was_reused);
+        error.set_retry(is_repeatable && self.tries < tries_max);
+        error
+    }
+
+    /// What the client is told of a failure; `None` when it is gone.
+    pub(crate) fn problem(&mut self, error: &Error) -> Option<Problem> {
+        if error.esource() == &pingora_core::ErrorSource::Upstream || error.etype() == &fault::NO_ADDRESS {
+            self.origin.failures.fetch_add(1, Ordering::Relaxed);
+            tracing::warn!(
+                parent: &self.span,
+                upstream = self.origin.config.name,
+                server.address = self.address,
+                kind = error.etype().as_str(),
+                "an upstream did not answer"
+            );
+        }
+        self.call = None;
+        fault::problem(error, self.origin.config.body_bytes_max)
+    }
+
+    /// Adds what every answer of the edge carries.
+    fn mark(&self, answer: &mut ResponseHeader) -> Result<()> {
+        let mut reply = Reply::empty(answer.status);
+        if let Some(allowance) = &self.allowance {
+            allowance.mark(&mut reply);
+        }
+        for (name, value) in &reply.headers {
+            answer.insert_header(name, value)?;
+        }
+        answer.insert_header("x-request-id", &self.head.request_id)?;
+        // The upstream's own stay, in a line before ours.
+        answer.append_header("server-timing", gateway::server_timing(self.started.elapsed(), &[]))?;
+        if let Some(traceparent) = self.span.in_scope(propagate::current_traceparent) {
+            answer.insert_header("traceresponse", traceparent)?;
+        }
+        Ok(())
+    }
+
+    /// The headers with the trace of the present try.
+    fn traced(&self) -> HeaderMap {
+        let mut headers = self.headers.clone();
+        self.call.as_ref().unwrap_or(&self.span).in_scope(|| propagate::inject_http(&mut headers));
+        headers
+    }
+
+    fn address_failed(&self) {
+        if let Some(address) = &self.address {
+            self.origin.balance.failed(address);
+        }
+    }
+
+    fn tries_max(&self) -> usize {
+        self.origin.config.addresses.len().min(TRIES_MAX)
+    }
+}
+
+/// Refuses what an upstream could understand in another way than the edge does.
+fn check_form(session: &Session, head: &Head) -> std::result::Result<(), Problem> {
+    if matches!(head.method, Method::CONNECT | Method::TRACE) {
+        return Err(Problem::new(501, "method_not_implemented", "This method is not handed on."));
+    }
+    let is_ambiguous = head.path.split(['/', '\\']).any(is_dots) || !session.req_header().raw_path_is_utf8();
+    if is_ambiguous {
+        return Err(Problem::new(400, "path_ambiguous", "The path must not have segments of dots only."));
+    }
+    Ok(())
+}
+
+/// `.` and `..`, also percent-encoded.
+fn is_dots(segment: &str) -> bool {
+    let plain = segment.to_ascii_lowercase().replace("%2e", ".");
+    plain == "." || plain == ".."
+}
+
+fn check_length(head: &Head, bytes_max: usize) -> std::result::Result<(), Problem> {
+    let declared = head.text(header::CONTENT_LENGTH).and_then(|length| length.trim().parse::<u64>().ok());
+    if declared.is_some_and(|length| length > bytes_max as u64) {
+        return Err(fault::too_large(bytes_max));
+    }
+    Ok(())
+}
+
+/// The authority that a request names: that of its target, else `Host` (RFC 9112, 3.2.2).
+fn authority(request: &RequestHeader) -> Option<String> {
+    let of_target = request.uri.authority().map(|authority| authority.as_str().to_owned());
+    let host = || request.headers.get(header::HOST)?.to_str().ok().map(str::to_owned);
+    of_target.or_else(host).filter(|authority| !authority.is_empty())
+}
+
+fn hop<'r>(session: &Session, head: &'r Head, config: &EdgeConfig, authority: Option<&'r str>) -> Hop<'r> {
+    let peer = session
+        .client_addr()
+        .and_then(|address| address.as_inet())
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip().to_canonical());
+    let is_encrypted = session.digest().is_some_and(|digest| digest.ssl_digest.is_some());
+    Hop {
+        peer,
+        is_trusted: config.trusted_proxies.contains(&peer),
+        scheme: if is_encrypted { "https" } else { "http" },
+        authority,
+        request_id: &head.request_id,
+    }
+}
