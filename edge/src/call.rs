@@ -10,11 +10,14 @@ use vitrina_proto::routes::{Auth, Kind, Route, Service};
 use crate::core::{Core, Pending};
 use crate::guard::{Caller, signature};
 use crate::reply::{Problem, Reply};
-use crate::upstream::Scope;
+use crate::upstream::{Priority, Scope, Trouble};
 use crate::{answer, download, page, stream, upload};
 
 /// Set on replies of services: the tags of what changed.
 const CHANGED: &str = "x-vitrina-changed";
+
+/// What the time until the first turn is noted under.
+const TURN: &str = "turn";
 
 /// One route's rpc, ready to be called once or twice.
 struct Call<'c> {
@@ -35,12 +38,15 @@ impl Core {
         caller: &Caller,
     ) -> Result<Reply, Problem> {
         let Pending { head, admitted, timings, .. } = *pending;
+        let deadline = Instant::now() + Duration::from_millis(route.deadline_ms);
+        let priority = Priority::of(route.rate_class);
+        self.turn(priority, deadline).await?;
         let scope = Scope {
-            deadline: Instant::now() + Duration::from_millis(route.deadline_ms),
+            deadline,
             metadata: admitted.metadata(head, caller),
             timings: timings.clone(),
-            budget: self.budget.clone(),
-            metrics: self.metrics.clone(),
+            priority,
+            calls: self.calls.clone(),
         };
         let params: Vec<(&str, &str)> =
             admitted.params.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
@@ -78,6 +84,21 @@ impl Core {
             self.note_changes(changed);
         }
         Ok(answer::json(route, caller, &answer))
+    }
+
+    /// Waits until the requests that were read before this one have had their first turn on a processor. How long that
+    /// takes is how far the edge, with all services that run in its process, is behind.
+    ///
+    /// # Errors
+    /// 503 when too many wait already.
+    async fn turn(&self, priority: Priority, deadline: Instant) -> Result<(), Problem> {
+        let permit = self.turns.acquire(priority, deadline).await;
+        let permit = permit.map_err(|_| Problem::from_status(&Trouble::Overloaded.status()))?;
+        let started = Instant::now();
+        tokio::task::yield_now().await;
+        self.turns.answered(TURN, started.elapsed());
+        drop(permit);
+        Ok(())
     }
 
     /// What a write changed: ended sessions are refused from now on, before the writer has its answer.

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 pub use self::http::HttpUpstream;
 use crate::error::Error;
+use crate::upstream::Resilience;
 
 /// Names of the services that the edge calls, in the order of their default ports.
 pub const SERVICES: [&str; 6] = ["users", "products", "publications", "images", "notifications", "orders"];
@@ -44,6 +45,8 @@ pub struct EdgeConfig {
     pub cors: Cors,
     /// How often a caller may call.
     pub rates: Rates,
+    /// How the edge stands when there is too much to do or a service does not answer.
+    pub resilience: Resilience,
     /// Addresses of reverse proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
     /// Milliseconds that running requests get when the edge is drained.
@@ -127,6 +130,7 @@ impl Default for EdgeConfig {
             limits: Limits::default(),
             cors: Cors::default(),
             rates: Rates::default(),
+            resilience: Resilience::default(),
             trusted_proxies: Vec::new(),
             drain_ms: 10_000,
         }
@@ -215,6 +219,7 @@ impl EdgeConfig {
         if self.limits.heartbeat_ms == 0 {
             mistakes.push("edge.limits.heartbeat_ms must be at least 1".to_owned());
         }
+        mistakes.extend(self.resilience.mistakes());
         for origin in &self.cors.origins {
             if origin != "*" && (!origin.contains("://") || origin.ends_with('/')) {
                 mistakes

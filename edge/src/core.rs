@@ -21,7 +21,7 @@ use crate::reply::{Problem, Reply};
 use crate::request::Head;
 use crate::routes::{Found, Own, Table, Target};
 use crate::upstream::origin::Origins;
-use crate::upstream::{Budget, Faults, Timings, Transport, Upstreams};
+use crate::upstream::{Calls, Faults, Gates, Limiter, Timings, Transport, Upstreams};
 use crate::{etag, own, upload};
 
 /// Everything that requests share.
@@ -36,10 +36,12 @@ pub(crate) struct Core {
     /// Cancelled when the edge goes down.
     pub(crate) draining: CancellationToken,
     pub(crate) clients: Clients<Transport>,
-    pub(crate) budget: Arc<Budget>,
     /// The plain HTTP servers by their prefixes.
     pub(crate) origins: Origins,
     pub(crate) buckets: Buckets,
+    pub(crate) calls: Calls,
+    /// Who waits for a processor.
+    pub(crate) turns: Arc<Limiter>,
     table: Table,
 }
 
@@ -68,7 +70,9 @@ impl Core {
     /// When an address is none or the contract's routes clash.
     pub(crate) fn new(config: EdgeConfig, upstreams: Upstreams) -> Result<Self, Error> {
         let faults = Arc::new(Faults::default());
-        let transports = upstreams.open(&faults)?;
+        let resilience = &config.resilience;
+        let transports = upstreams.open(&faults, resilience)?;
+        let calls = Calls::new(Gates::new(resilience, &transports));
         let transport = |service: Service| {
             let name = service.name();
             transports.get(name).cloned().unwrap_or_else(|| Transport::absent(name))
@@ -77,15 +81,16 @@ impl Core {
         Ok(Self {
             table: Table::new()?,
             clients: Clients::new(transport),
-            guard: Guard::new(users),
             origins: Origins::new(&config.http),
+            guard: Guard::new(users, calls.clone()),
+            metrics: calls.metrics.clone(),
+            turns: Arc::new(Limiter::new(resilience.edge, resilience)),
+            calls,
             config,
-            metrics: Arc::default(),
             faults,
             transports,
             draining: CancellationToken::new(),
             buckets: Buckets::new(),
-            budget: Arc::new(Budget::new()),
         })
     }
 

@@ -39,4 +39,4 @@ mod upstream;
 pub use crate::config::{Cors, EdgeConfig, HttpUpstream, Limits, Rate, Rates, SERVICES};
 pub use crate::edge::{Edge, Running};
 pub use crate::error::Error;
-pub use crate::upstream::{InProcess, Upstreams};
+pub use crate::upstream::{Breaker, Concurrency, InProcess, Resilience, Upstreams};

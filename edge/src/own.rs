@@ -1,21 +1,13 @@
 //! What the edge says by itself: health, and the contract for machines and people.
 
-use std::time::Duration;
-
 use futures::future::join_all;
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
-use tonic::Code;
-use tonic_health::pb::HealthCheckRequest;
-use tonic_health::pb::health_client::HealthClient;
 
 use crate::core::Core;
 use crate::etag;
 use crate::reply::Reply;
-use crate::upstream::Transport;
-
-/// For one question whether a service is ready.
-const HEALTH_TIMEOUT: Duration = Duration::from_secs(1);
+use crate::upstream::health;
 
 /// The page at `/docs`: one file without anything from elsewhere.
 const DOCS: &str = include_str!("docs.html");
@@ -46,7 +38,7 @@ pub(crate) fn healthz() -> Reply {
 /// 200 when every configured service answers, else 503; names each either way.
 pub(crate) async fn readyz(core: &Core) -> Reply {
     let checks = core.transports.values().map(|transport| async move {
-        ServiceReadiness { name: transport.name(), ready: is_ready(transport.clone()).await }
+        ServiceReadiness { name: transport.name(), ready: health::is_ready(transport.clone()).await }
     });
     let services = join_all(checks).await;
     let is_ready = !core.is_draining() && services.iter().all(|service| service.ready);
@@ -57,21 +49,6 @@ pub(crate) async fn readyz(core: &Core) -> Reply {
     let mut reply = Reply::with_body(status, "application/json", body);
     reply.set(header::CACHE_CONTROL, "no-store");
     reply
-}
-
-/// Whether a service says that it serves.
-pub(crate) async fn is_ready(transport: Transport) -> bool {
-    let mut client = HealthClient::new(transport);
-    let check = client.check(HealthCheckRequest::default());
-    match tokio::time::timeout(HEALTH_TIMEOUT, check).await {
-        Ok(Ok(answer)) => {
-            answer.into_inner().status
-                == i32::from(tonic_health::pb::health_check_response::ServingStatus::Serving)
-        }
-        // In the same process there may be no health service; that it answered is enough.
-        Ok(Err(fault)) => fault.code() == Code::Unimplemented,
-        Err(_) => false,
-    }
 }
 
 /// The contract as OpenAPI 3.1.

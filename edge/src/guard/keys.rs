@@ -16,7 +16,7 @@ use tonic::Status;
 use vitrina_proto::users::v1::users_client::UsersClient;
 use vitrina_proto::users::v1::{GetKeysRequest, KeySet};
 
-use crate::upstream::Transport;
+use crate::upstream::{Calls, Transport};
 
 /// Between two fetches without a cause.
 pub(crate) const REFRESH_EVERY: Duration = Duration::from_secs(60);
@@ -34,14 +34,15 @@ const KEYS_MAX: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Keys {
     users: UsersClient<Transport>,
+    calls: Calls,
     known: RwLock<HashMap<String, VerifyingKey>>,
     /// When the last fetch succeeded; also lets only one fetch run at a time.
     fetched: Mutex<Option<Instant>>,
 }
 
 impl Keys {
-    pub(crate) fn new(users: UsersClient<Transport>) -> Self {
-        Self { users, known: RwLock::default(), fetched: Mutex::new(None) }
+    pub(crate) fn new(users: UsersClient<Transport>, calls: Calls) -> Self {
+        Self { users, calls, known: RwLock::default(), fetched: Mutex::new(None) }
     }
 
     /// The key of that id; `None` when the users service knows of none.
@@ -80,10 +81,14 @@ impl Keys {
     }
 
     async fn fetch(&self) -> Result<(), Status> {
-        let mut users = self.users.clone();
-        let answer = tokio::time::timeout(FETCH_TIMEOUT, users.get_keys(GetKeysRequest {}))
-            .await
-            .map_err(|_| Status::unavailable("the users service did not answer in time"))??;
+        let scope = self.calls.own(FETCH_TIMEOUT);
+        let answer = scope
+            .repeat("vitrina.users.v1.Users/GetKeys", || {
+                let mut users = self.users.clone();
+                let request = scope.request(GetKeysRequest {});
+                async move { users.get_keys(request).await }
+            })
+            .await?;
         let keys = parse(answer.into_inner());
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = keys;
         Ok(())

@@ -1,14 +1,28 @@
 //! The services behind the edge: where they are, how they are called, and what is done when one does not answer.
 //!
 //! A service is reached over gRPC at one or several addresses, or called directly as a tower service when it runs in
-//! the same process. Both ways look the same from here on: deadlines, metadata, tracing, faults and retries are applied
-//! above the transport.
+//! the same process. Both ways look the same from here on.
+//!
+//! ```text
+//! scope (deadline, retries, span) ─▶ gate (breaker, bulkhead) ─▶ transport (faults) ─▶ pool (balance, ejection) ─▶ connection
+//! ```
 
+mod breaker;
+mod budget;
 mod faults;
+mod gate;
+pub(crate) mod health;
+mod limit;
+mod limiter;
+mod load;
 pub(crate) mod origin;
 mod pool;
+mod priority;
 mod scope;
+mod settings;
 mod transport;
+mod trouble;
+pub(crate) mod view;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -19,8 +33,15 @@ use tower::Service;
 use tower::util::BoxCloneSyncService;
 
 pub(crate) use faults::{Fault, Faults};
-pub(crate) use scope::{Budget, Scope, Timings};
+pub(crate) use gate::Gates;
+pub(crate) use limiter::Limiter;
+pub(crate) use priority::Priority;
+pub(crate) use scope::{Calls, Scope, Timings};
+pub use settings::{Breaker, Concurrency, Resilience};
 pub(crate) use transport::{Transport, is_not_configured, not_configured};
+pub(crate) use trouble::Trouble;
+
+use pool::Pool;
 
 use crate::config::EdgeConfig;
 use crate::error::Error;
@@ -81,12 +102,18 @@ impl Upstreams {
     }
 
     /// Opens the transports; connections are made at the first call.
-    pub(crate) fn open(self, faults: &Arc<Faults>) -> Result<BTreeMap<String, Transport>, Error> {
+    pub(crate) fn open(
+        self,
+        faults: &Arc<Faults>,
+        resilience: &Resilience,
+    ) -> Result<BTreeMap<String, Transport>, Error> {
         self.sources
             .into_iter()
             .map(|(name, source)| {
                 let transport = match source {
-                    Source::Tcp(addresses) => Transport::tcp(&name, &addresses, faults.clone())?,
+                    Source::Tcp(addresses) => {
+                        Transport::tcp(&name, Pool::open(&addresses, resilience)?, faults.clone())
+                    }
                     Source::InProcess(service) => Transport::in_process(&name, service, faults.clone()),
                 };
                 Ok((name, transport))

@@ -1,24 +1,19 @@
 //! The frame in which a request calls services: its deadline, its caller, its retries and what each call took.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rand::Rng;
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Code, Extensions, Request, Status};
-use tracing::Instrument as _;
 use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 use vitrina_otel::propagate;
 
+use super::gate::Gates;
+use super::priority::Priority;
 use crate::metrics::{Metrics, code_name};
-
-/// Retries are at most a tenth of the calls, so that they cannot double the load on a service in trouble.
-const CALLS_A_RETRY: i64 = 10;
-
-/// Retries that may come at once, in calls: enough for one restarted service, not for an outage.
-const BUDGET_MAX: i64 = 50 * CALLS_A_RETRY;
 
 /// A retry waits this long at most, at random, so that the callers of a restarted service do not come all at once.
 const RETRY_JITTER_MS: u64 = 20;
@@ -26,9 +21,12 @@ const RETRY_JITTER_MS: u64 = 20;
 /// Longest list of timings of one answer.
 const TIMINGS_MAX: usize = 16;
 
-/// What is left for retries, shared by all requests.
-#[derive(Debug)]
-pub(crate) struct Budget(AtomicI64);
+/// What the calls of all requests share.
+#[derive(Clone, Debug)]
+pub(crate) struct Calls {
+    pub(crate) gates: Arc<Gates>,
+    pub(crate) metrics: Arc<Metrics>,
+}
 
 /// How long each call of a request took, for `Server-Timing`.
 #[derive(Clone, Debug, Default)]
@@ -42,27 +40,25 @@ pub(crate) struct Scope {
     /// Caller, key, request id: what every call of this request carries.
     pub(crate) metadata: MetadataMap,
     pub(crate) timings: Timings,
-    pub(crate) budget: Arc<Budget>,
-    pub(crate) metrics: Arc<Metrics>,
+    /// How much the request matters when not all can be served.
+    pub(crate) priority: Priority,
+    pub(crate) calls: Calls,
 }
 
-impl Budget {
-    pub(crate) fn new() -> Self {
-        Self(AtomicI64::new(BUDGET_MAX))
+impl Calls {
+    pub(crate) fn new(gates: Gates) -> Self {
+        Self { gates: Arc::new(gates), metrics: Arc::default() }
     }
 
-    fn earn(&self) {
-        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-            (left < BUDGET_MAX).then_some(left + 1)
-        });
-    }
-
-    fn spend(&self) -> bool {
-        self.0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                (left >= CALLS_A_RETRY).then_some(left - CALLS_A_RETRY)
-            })
-            .is_ok()
+    /// A frame for what the edge asks on its own behalf. Every request may depend on it, so it comes first.
+    pub(crate) fn own(&self, timeout: Duration) -> Scope {
+        Scope {
+            deadline: Instant::now() + timeout,
+            metadata: MetadataMap::new(),
+            timings: Timings::default(),
+            priority: Priority::Checkout,
+            calls: self.clone(),
+        }
     }
 }
 
@@ -147,7 +143,7 @@ impl Scope {
     {
         let first = self.attempt(rpc, &attempt).await;
         match first {
-            Err(fault) if fault.code() == Code::Unavailable && self.budget.spend() => {
+            Err(fault) if self.calls.gates.of_rpc(rpc).is_some_and(|gate| gate.may_retry(&fault)) => {
                 let jitter = rand::thread_rng().gen_range(0..=RETRY_JITTER_MS);
                 tokio::time::sleep(Duration::from_millis(jitter).min(self.left())).await;
                 self.attempt(rpc, &attempt).await
@@ -161,11 +157,6 @@ impl Scope {
         F: Fn() -> A,
         A: Future<Output = Result<T, Status>>,
     {
-        let left = self.left();
-        if left.is_zero() {
-            return Err(Status::deadline_exceeded("no time is left"));
-        }
-        self.budget.earn();
         let span = tracing::info_span!(
             "rpc",
             otel.name = rpc,
@@ -174,21 +165,47 @@ impl Scope {
             rpc.method = rpc,
             rpc.response.status_code = Empty,
             otel.status_code = Empty,
+            vitrina.refused = Empty,
         );
-        let started = Instant::now();
         // The attempt starts inside of the span, so that the service continues this trace from here.
-        let answer = async { tokio::time::timeout(left, attempt()).await }
-            .instrument(span.clone())
-            .await
-            .unwrap_or_else(|_| Err(Status::deadline_exceeded("the service did not answer in time")));
-        let took = started.elapsed();
+        let answer = self.gated(rpc, &span, attempt).instrument(span.clone()).await;
         let code = answer.as_ref().err().map_or(Code::Ok, Status::code);
         span.record("rpc.response.status_code", code_name(code));
         if is_failure(code) {
             span.record("otel.status_code", "ERROR");
         }
+        answer
+    }
+
+    /// Makes a call if its service's gate lets it pass, and tells the gate what came of it.
+    async fn gated<T, F, A>(&self, rpc: &'static str, span: &Span, attempt: F) -> Result<T, Status>
+    where
+        F: Fn() -> A,
+        A: Future<Output = Result<T, Status>>,
+    {
+        let pass = match self.calls.gates.of_rpc(rpc) {
+            Some(gate) => Some(gate.enter(self.priority, self.deadline).await.map_err(|trouble| {
+                span.record("vitrina.refused", trouble.name());
+                trouble.status()
+            })?),
+            None => None,
+        };
+        // Only now: what is left is what the service is given.
+        let given = self.left();
+        if given.is_zero() {
+            return Err(Status::deadline_exceeded("no time is left"));
+        }
+        let started = Instant::now();
+        let answer = tokio::time::timeout(given, attempt())
+            .await
+            .unwrap_or_else(|_| Err(Status::deadline_exceeded("the service did not answer in time")));
+        let took = started.elapsed();
+        let fault = answer.as_ref().err();
+        if let Some(pass) = pass {
+            pass.done(rpc, fault, took, given);
+        }
         self.timings.note(rpc, took);
-        self.metrics.call(rpc, code, took);
+        self.calls.metrics.call(rpc, fault.map_or(Code::Ok, Status::code), took);
         answer
     }
 }
@@ -199,18 +216,4 @@ fn is_failure(code: Code) -> bool {
         code,
         Code::Unknown | Code::DeadlineExceeded | Code::Internal | Code::Unavailable | Code::DataLoss
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn retries_are_a_share_of_the_calls() {
-        let budget = Budget::new();
-        let at_once = std::iter::repeat_with(|| budget.spend()).take_while(|is_allowed| *is_allowed).count();
-        assert_eq!(at_once, 50);
-        (0..CALLS_A_RETRY).for_each(|_| budget.earn());
-        assert!(budget.spend() && !budget.spend());
-    }
 }

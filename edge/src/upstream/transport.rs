@@ -12,8 +12,7 @@ use tower::{Service, ServiceExt};
 
 use super::InProcess;
 use super::faults::Faults;
-use super::pool::Pool;
-use crate::error::Error;
+use super::pool::{AddressView, Pool};
 
 /// A way to one service; cheap to clone.
 #[derive(Clone, Debug)]
@@ -41,9 +40,8 @@ pub(crate) struct Counts {
 }
 
 impl Transport {
-    pub(crate) fn tcp(name: &str, addresses: &[String], faults: Arc<Faults>) -> Result<Self, Error> {
-        let pool = Pool::open(addresses)?;
-        Ok(Self::new(name, Way::Tcp(Arc::new(pool)), Some(faults)))
+    pub(crate) fn tcp(name: &str, pool: Pool, faults: Arc<Faults>) -> Self {
+        Self::new(name, Way::Tcp(Arc::new(pool)), Some(faults))
     }
 
     pub(crate) fn in_process(name: &str, service: InProcess, faults: Arc<Faults>) -> Self {
@@ -68,8 +66,8 @@ impl Transport {
         &self.counts
     }
 
-    /// Addresses with whether each is passed over now; empty for a service in this process.
-    pub(crate) fn addresses(&self) -> Vec<(String, bool)> {
+    /// The addresses; empty for a service in this process.
+    pub(crate) fn addresses(&self) -> Vec<AddressView> {
         match &self.way {
             Way::Tcp(pool) => pool.view(),
             Way::InProcess(_) | Way::Absent => Vec::new(),

@@ -9,6 +9,7 @@ mod form;
 mod guard;
 mod origin;
 mod pages;
+mod resilience;
 mod shop;
 mod streams;
 mod support;

@@ -41,6 +41,7 @@ type Script = Arc<dyn Fn(Bytes, HeaderMap) -> BoxFuture<'static, Answer> + Send 
 pub(crate) struct Scripts {
     rpcs: Arc<Mutex<HashMap<String, Script>>>,
     seen: Arc<Mutex<Vec<(String, HeaderMap)>>>,
+    delays: Arc<Mutex<HashMap<String, Duration>>>,
 }
 
 /// An edge with what stands behind it.
@@ -106,6 +107,11 @@ impl Scripts {
         self.rpcs.lock().unwrap().insert(format!("/{rpc}"), script);
     }
 
+    /// Answers an rpc that much later.
+    pub(crate) fn delay(&self, rpc: &str, by: Duration) {
+        self.delays.lock().unwrap().insert(format!("/{rpc}"), by);
+    }
+
     /// What the calls of an rpc carried.
     pub(crate) fn seen(&self, rpc: &str) -> Vec<HeaderMap> {
         let path = format!("/{rpc}");
@@ -133,6 +139,10 @@ impl tower::Service<http::Request<Body>> for Scripts {
             let message = body.split_off(5);
             this.seen.lock().unwrap().push((path.clone(), parts.headers.clone()));
             let script = this.rpcs.lock().unwrap().get(&path).cloned();
+            let delay = this.delays.lock().unwrap().get(&path).copied();
+            if let Some(delay) = delay {
+                tokio::time::sleep(delay).await;
+            }
             let answer = match script {
                 Some(script) => script(message, parts.headers).await,
                 None => Err(Status::unimplemented("no script")),

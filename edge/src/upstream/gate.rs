@@ -1,0 +1,229 @@
+//! The gate in front of each service: its breaker, its bulkhead and its budget of retries.
+//!
+//! ```text
+//! breaker open? ─▶ a place in the bulkhead ─▶ the call ─▶ outcome to the breaker, time to the bulkhead's limit
+//! ```
+//!
+//! Each service has a gate of its own, so that one which fails or is slow takes nothing from the others. While a breaker is
+//! open the gate asks the service a few times a second how it is; no request of a client has to find that out.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tonic::{Code, Status};
+
+use super::breaker::{Breaker, Outcome, Phase, Ticket};
+use super::budget::Budget;
+use super::health;
+use super::limiter::{Limiter, LimiterView, Permit};
+use super::priority::Priority;
+use super::settings::Resilience;
+use super::transport::Transport;
+use super::trouble::Trouble;
+
+/// A call that was given less time than this and was not answered in it says nothing of the service.
+const FAIR_TIME: Duration = Duration::from_millis(100);
+
+/// The gates by service.
+#[derive(Debug)]
+pub(crate) struct Gates(BTreeMap<String, Arc<Gate>>);
+
+/// The gate of one service.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    service: String,
+    breaker: Mutex<Breaker>,
+    limiter: Arc<Limiter>,
+    budget: Budget,
+    /// By which it is asked how it is.
+    transport: Transport,
+    probe: Duration,
+    opened: AtomicU64,
+    refused: AtomicU64,
+    retries: AtomicU64,
+}
+
+/// The right to one call. Dropped without an answer, the call says nothing of the service.
+#[derive(Debug)]
+pub(crate) struct Pass {
+    gate: Arc<Gate>,
+    ticket: Option<Ticket>,
+    /// A trial needs no place: calls that hang may have taken them all.
+    _permit: Option<Permit>,
+}
+
+/// How it stands with a gate, for the operator.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct GateView {
+    pub(crate) phase: Phase,
+    pub(crate) limiter: LimiterView,
+    /// How often the breaker opened.
+    pub(crate) opened: u64,
+    /// Calls refused because it was open.
+    pub(crate) refused: u64,
+    pub(crate) retries: u64,
+}
+
+impl Gates {
+    pub(crate) fn new(resilience: &Resilience, transports: &BTreeMap<String, Transport>) -> Self {
+        let gate = |(name, transport): (&String, &Transport)| {
+            (name.clone(), Arc::new(Gate::new(name, transport.clone(), resilience)))
+        };
+        Self(transports.iter().map(gate).collect())
+    }
+
+    /// The gate of the service that has this rpc; `None` for what the edge implements itself and for services that it
+    /// runs without.
+    pub(crate) fn of_rpc(&self, rpc: &str) -> Option<&Arc<Gate>> {
+        // `vitrina.users.v1.Users/GetMe`
+        self.0.get(rpc.split('.').nth(1)?)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Arc<Gate>)> {
+        self.0.iter().map(|(name, gate)| (name.as_str(), gate))
+    }
+}
+
+impl Gate {
+    fn new(service: &str, transport: Transport, resilience: &Resilience) -> Self {
+        Self {
+            service: service.to_owned(),
+            breaker: Mutex::new(Breaker::new(resilience.breaker, Instant::now())),
+            limiter: Arc::new(Limiter::new(resilience.service, resilience)),
+            budget: Budget::new(resilience.retry_percent),
+            transport,
+            probe: resilience.breaker.probe(),
+            opened: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            retries: AtomicU64::new(0),
+        }
+    }
+
+    /// Lets one call pass, at once or after a short wait for a place.
+    ///
+    /// # Errors
+    /// Why the call must not be made.
+    pub(crate) async fn enter(
+        self: &Arc<Self>,
+        priority: Priority,
+        deadline: Instant,
+    ) -> Result<Pass, Trouble> {
+        let Some(ticket) = self.breaker().admit(Instant::now()) else {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            return Err(Trouble::BreakerOpen);
+        };
+        // Given back by the drop of the pass, also when this wait is cancelled.
+        let mut pass = Pass { gate: self.clone(), ticket: Some(ticket), _permit: None };
+        if !ticket.is_trial {
+            let permit = self.limiter.acquire(priority, deadline).await;
+            pass._permit = Some(permit.map_err(|_| Trouble::Overloaded)?);
+        }
+        self.budget.earn();
+        Ok(pass)
+    }
+
+    /// Whether a call that failed so may be made again; it is then paid for.
+    pub(crate) fn may_retry(&self, fault: &Status) -> bool {
+        let is_over_soon = fault.code() == Code::Unavailable
+            && !matches!(Trouble::of(fault), Some(Trouble::BreakerOpen | Trouble::Overloaded));
+        let may = is_over_soon && self.breaker().phase() == Phase::Closed && self.budget.spend();
+        if may {
+            self.retries.fetch_add(1, Ordering::Relaxed);
+        }
+        may
+    }
+
+    pub(crate) fn view(&self) -> GateView {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        GateView {
+            phase: self.breaker().phase(),
+            limiter: self.limiter.view(),
+            opened: count(&self.opened),
+            refused: count(&self.refused),
+            retries: count(&self.retries),
+        }
+    }
+
+    fn record(self: &Arc<Self>, ticket: Ticket, outcome: Outcome) {
+        let phase = self.breaker().record(ticket, outcome, Instant::now());
+        match phase {
+            Some(Phase::Open) => {
+                self.opened.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(service = self.service, "a breaker has opened: the service does not answer");
+                tokio::spawn(probe(self.clone()));
+            }
+            Some(Phase::Closed) => {
+                tracing::info!(service = self.service, "a breaker has closed: the service answers again");
+            }
+            Some(Phase::HalfOpen) | None => {}
+        }
+    }
+
+    fn breaker(&self) -> MutexGuard<'_, Breaker> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pass {
+    /// The call was answered, or given up: after that time, of what it was given.
+    pub(crate) fn done(mut self, rpc: &'static str, fault: Option<&Status>, took: Duration, given: Duration) {
+        let limiter = &self.gate.limiter;
+        let outcome = match fault.map(Status::code) {
+            // It is there, and its limit is what must fall.
+            Some(Code::Unavailable) if fault.and_then(Trouble::of) == Some(Trouble::Overloaded) => {
+                limiter.overloaded();
+                Outcome::Unknown
+            }
+            // How fast a service fails says nothing of how much it can do.
+            Some(Code::Unavailable) => Outcome::Failure,
+            Some(Code::DeadlineExceeded) if given < FAIR_TIME => Outcome::Unknown,
+            Some(Code::DeadlineExceeded) => {
+                limiter.overloaded();
+                Outcome::Failure
+            }
+            // A refusal is an answer.
+            _ => {
+                limiter.answered(rpc, took);
+                Outcome::Success
+            }
+        };
+        if let Some(ticket) = self.ticket.take() {
+            self.gate.record(ticket, outcome);
+        }
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            self.gate.record(ticket, Outcome::Unknown);
+        }
+    }
+}
+
+/// Asks a service how it is until it is well, or the edge is gone.
+async fn probe(gate: Arc<Gate>) {
+    let gate_of = Arc::downgrade(&gate);
+    let (transport, pause) = (gate.transport.clone(), gate.probe);
+    drop(gate);
+    loop {
+        health::pause(pause).await;
+        if gate_of.strong_count() == 0 {
+            return;
+        }
+        if !health::is_ready(transport.clone()).await {
+            continue;
+        }
+        if let Some(gate) = gate_of.upgrade()
+            && gate.breaker().probed().is_some()
+        {
+            tracing::info!(
+                service = gate.service,
+                "a breaker is half-open: the service says that it is well"
+            );
+        }
+        return;
+    }
+}
