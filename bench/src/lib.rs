@@ -5,6 +5,7 @@
 //! knows the inside of the shop: what these tests see is what a user sees.
 
 mod client;
+pub mod load;
 mod shop;
 pub mod story;
 

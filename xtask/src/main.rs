@@ -17,6 +17,7 @@ cargo xtask COMMAND
   test     set up what the tests need, build the programs, run every test
   ci       formatting, tidy, lints, docs, and then `test`: what has to pass before a change lands
   tidy     the rules that no compiler knows: who may depend on whom, equal rooms, sizes, words
+  bench X  build the programs as they are packaged and print the figures of the scenario X: resilience
   setup    install what the tests start as servers and tools (Debian: apt-get, as root)
 
 Examples:
@@ -40,6 +41,7 @@ fn run(command: Option<&str>) -> Result<()> {
         Some("ci") => ci(),
         Some("tidy") => tidy::check(),
         Some("setup") => setup::install(),
+        Some("bench") => bench(std::env::args().nth(2).as_deref()),
         Some("help" | "--help" | "-h") | None => {
             println!("{HELP}");
             Ok(())
@@ -53,6 +55,19 @@ fn test() -> Result<()> {
     // `cargo test` alone does not build the programs of other packages, which the whole-system tests start.
     steps::cargo("programs", &["build", "--workspace", "--all-targets"])?;
     steps::cargo("tests", &["test", "--workspace", "--no-fail-fast"])
+}
+
+/// The profile is that of packages; `PROFILE=dev` takes the programs of the tests, for a first look.
+fn bench(scenario: Option<&str>) -> Result<()> {
+    let Some(scenario) = scenario else {
+        bail!("which scenario?\n\n{HELP}");
+    };
+    let profile = std::env::var("PROFILE").unwrap_or_else(|_| "dist".to_owned());
+    let profile = ["--profile", profile.as_str()];
+    let programs = ["build", "-p", "vitrina", "-p", "vitrina-svc", "-p", "vitrina-edge"];
+    steps::cargo("programs", &[&programs[..], &profile].concat())?;
+    let run = ["run", "-p", "vitrina-bench", "--example", scenario];
+    steps::cargo(scenario, &[&run[..], &profile].concat())
 }
 
 fn ci() -> Result<()> {
