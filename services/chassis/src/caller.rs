@@ -2,6 +2,7 @@
 //!
 //! Services believe these values: only the edge (and `orders`) can reach them. Nothing here reads a token.
 
+use sha2::{Digest, Sha256};
 use tonic::metadata::MetadataMap;
 
 use crate::fault::Fault;
@@ -200,13 +201,29 @@ impl Caller {
         }
     }
 
-    /// Whose idempotency keys these are, so that two callers cannot meet under one key.
+    /// Another service, on its own account.
+    ///
+    /// # Errors
+    /// Forbidden for everybody else: what only services ask each other is no user's business, whatever the user may do.
+    pub fn require_system(&self) -> Result<(), Fault> {
+        match self.kind {
+            CallerKind::System => Ok(()),
+            CallerKind::Anonymous | CallerKind::User { .. } => {
+                Err(Fault::forbidden("services_only", "only other services may do this"))
+            }
+        }
+    }
+
+    /// Whose idempotency keys these are, so that two callers cannot meet under one key. It is kept with the records, so a cart's
+    /// token, which opens the cart and its orders, goes into it as its SHA-256 only.
     pub fn scope(&self) -> String {
         match (&self.kind, &self.cart_token) {
             (CallerKind::User { user_id, .. }, _) => user_id.to_string(),
             (CallerKind::System, _) => "system".to_owned(),
             (CallerKind::Anonymous, Some(token)) => {
-                format!("cart:{}", token.chars().take(128).collect::<String>())
+                let digest = Sha256::digest(token.as_bytes());
+                let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+                format!("cart:{hex}")
             }
             (CallerKind::Anonymous, None) => "anonymous".to_owned(),
         }

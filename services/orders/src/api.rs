@@ -82,7 +82,7 @@ impl Orders for Api {
     }
 
     async fn get_order(&self, request: Request<pb::OrderRequest>) -> Result<Response<pb::Order>, Status> {
-        respond(self.0.get_order(&self.call(request)))
+        respond(self.0.get_order(&self.call(request)).await)
     }
 
     async fn cancel_order(&self, request: Request<pb::OrderRequest>) -> Result<Response<pb::Order>, Status> {

@@ -24,7 +24,7 @@ use vitrina_storage::{Commit, Row, Store};
 use crate::config::Config;
 use crate::error::Error;
 use crate::model::order::{Order, State};
-use crate::model::{OrderId, RefundId};
+use crate::model::{OrderId, RefundId, Refusal};
 use crate::peers::Peers;
 use crate::provider::Provider;
 use crate::provider::mercadopago::MercadoPago;
@@ -90,16 +90,23 @@ impl App {
         })
     }
 
-    /// An order of which the caller is a party. To anybody else, and before it is placed, it does not exist.
+    /// An order of which the caller is a party: a user, or a guest with the token of the cart that it was made from. To anybody
+    /// else, and before it is placed, it does not exist.
     fn party_order(&self, caller: &Caller, id: &str) -> Result<(OrderId, Row<Order>, Role), Error> {
-        let user = caller.require_user()?;
+        let user = caller.user_id();
+        let cart = caller.cart_token.as_deref().and_then(|token| self.tokens.cart(token));
+        if user.is_none() && cart.is_none() {
+            caller.require_user()?;
+        }
         let id: OrderId = id.parse().map_err(|_| Error::Unknown("order"))?;
         let row = store::order(&self.store, id)?.filter(|row| row.value.is_placed());
         let row = row.ok_or(Error::Unknown("order"))?;
-        let role = if row.value.is_bought_by(user) {
+        let role = if user.is_some_and(|user| row.value.is_bought_by(user)) {
             Role::Buyer
-        } else if row.value.is_sold_by(user) {
+        } else if user.is_some_and(|user| row.value.is_sold_by(user)) {
             Role::Seller
+        } else if cart.is_some_and(|cart| row.value.is_bought_with(cart)) {
+            Role::Buyer
         } else {
             return Err(Error::Unknown("order"));
         };
@@ -107,7 +114,7 @@ impl App {
     }
 
     /// Adds an order's change to a commit: the row with its indexes, when the driver is to look at it, what others are told,
-    /// and the coupon that comes back.
+    /// and the coupon that comes back, or counts again for an order that was paid too late.
     fn keep(
         &self,
         commit: &mut Commit,
@@ -120,6 +127,9 @@ impl App {
         if ends(&after) && !ends(&before.value) {
             self.give_coupon_back(commit, &after)?;
         }
+        if before.value.state() == State::Expired && after.state() == State::Paid {
+            self.take_coupon_again(commit, &after)?;
+        }
         store::index::put_order(commit, id, Some(before), &after)?;
         events::tell(commit, id, Some(&before.value), &after);
         Ok(after)
@@ -130,6 +140,18 @@ impl App {
         let Some(code) = &order.coupon else { return Ok(()) };
         if let (Some(coupon), uses) = store::coupon(&self.store, code, &order.coupon_buyer)? {
             store::count_coupon(commit, (code, &order.coupon_buyer), &coupon, uses.as_ref(), -1);
+        }
+        Ok(())
+    }
+
+    /// Counts the coupon of an order that came to nothing, and was paid after all, again.
+    fn take_coupon_again(&self, commit: &mut Commit, order: &Order) -> Result<(), Error> {
+        let Some(code) = &order.coupon else { return Ok(()) };
+        if let (Some(coupon), uses) = store::coupon(&self.store, code, &order.coupon_buyer)? {
+            if !coupon.value.has_room(uses.as_ref().map_or(0, |row| row.value.count)) {
+                return Err(Refusal::CouponSpent.into());
+            }
+            store::count_coupon(commit, (code, &order.coupon_buyer), &coupon, uses.as_ref(), 1);
         }
         Ok(())
     }

@@ -150,8 +150,12 @@ fn rule_fault(refusal: Refusal) -> Fault {
             format!("only {left_minor} minor units of the payment are left"),
         ),
         Refusal::RestockPartial => {
-            Fault::conflict("restock_partial", "units go back to the stock only when all is refunded")
+            Fault::conflict("restock_partial", "all units go back only with all of the money; name the lines")
         }
+        Refusal::RestockTooLarge { left } => {
+            Fault::conflict("restock_too_large", format!("only {left} units of the line are left"))
+        }
+        Refusal::CouponSpent => Fault::conflict("coupon_invalid", "the coupon is used up by now"),
         Refusal::RefundsFull => Fault::conflict("too_many_refunds", "the order has too many refunds"),
         Refusal::ReturnExists => {
             Fault::conflict("return_exists", "a return of this order was asked for before")

@@ -63,9 +63,18 @@ pub enum Refusal {
         /// What is left.
         left_minor: i64,
     },
-    /// Stock comes back only as a whole.
-    #[error("a partial refund cannot restock")]
+    /// All units come back only with all of the money.
+    #[error("a partial refund cannot restock everything")]
     RestockPartial,
+    /// More units than what is left of the line.
+    #[error("only {left} units of the line are left to restock")]
+    RestockTooLarge {
+        /// What is left.
+        left: u32,
+    },
+    /// The coupon of an order that was paid too late is used up by now.
+    #[error("the coupon is used up by now")]
+    CouponSpent,
     /// There are as many refunds as an order may have.
     #[error("too many refunds")]
     RefundsFull,

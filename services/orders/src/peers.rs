@@ -83,6 +83,17 @@ impl Peers {
         Ok(found)
     }
 
+    /// The bank accounts of a seller, in full.
+    pub(crate) async fn bank_accounts(&self, seller_id: String) -> Result<Vec<users::BankAccount>, Error> {
+        let mut client = self.clients.users.clone();
+        let request = by_system(users::ListPayeeAccountsRequest { seller_id });
+        let list = self
+            .call(async { client.list_payee_accounts(request).await })
+            .await
+            .map_err(|fault| Error::Peer { service: "users", fault })?;
+        Ok(list.items)
+    }
+
     /// An address of a user; `None`: it is not one of theirs.
     pub(crate) async fn address(&self, user: UserId, id: &str) -> Result<Option<users::Address>, Error> {
         let mut request = Request::new(users::ListAddressesRequest {});
@@ -109,6 +120,12 @@ impl Peers {
         let mut client = self.clients.products.clone();
         let request = by_system(products::ReservationRequest { order_id });
         self.call(async { client.commit_reservation(request).await }).await
+    }
+
+    /// Gives the units of a refund back; once, however often it is called.
+    pub(crate) async fn restock(&self, request: products::RestockReservationRequest) -> Result<(), Fault> {
+        let mut client = self.clients.products.clone();
+        self.call(async { client.restock_reservation(by_system(request)).await }).await.map(drop)
     }
 
     /// Gives the units of an order back; those of one that never had any too.

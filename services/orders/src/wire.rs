@@ -9,8 +9,8 @@ use vitrina_proto::orders::v1 as pb;
 
 use crate::model::cart::QUANTITY_MAX;
 use crate::model::coupon::Coupon;
-use crate::model::order::{Kind, State};
-use crate::model::refund::{Restock, ReturnState};
+use crate::model::order::{Kind, Order, State};
+use crate::model::refund::{Restock, ReturnState, Units};
 use crate::model::{MINOR_MAX, UserId};
 
 pub(crate) use output::{cart, money, moved, order, refund, returned, review};
@@ -119,19 +119,40 @@ pub(crate) fn list(request: &pb::ListOrdersRequest) -> Result<(u8, Option<State>
     Ok((role, state))
 }
 
-/// The amount of a refund, `None` for all that is left, and whether the units go back.
+/// The amount of a refund, `None` for all that is left, and which units go back.
 pub(crate) fn new_refund(
     request: &pb::CreateRefundRequest,
-    currency: &str,
+    order: &Order,
 ) -> Result<(Option<i64>, Restock), Fault> {
     let mut fields = Fields::new();
     if let Some(amount) = &request.amount {
         fields.range("amount.minor", amount.minor, 1..=MINOR_MAX);
-        let is_same = amount.currency == currency;
+        let is_same = amount.currency == order.currency;
         fields.ensure("amount.currency", is_same, "currency_mixed", "must be the currency of the order");
     }
+    let is_one = !request.restock || request.lines.is_empty();
+    fields.ensure("lines", is_one, "unexpected", "must be absent when all is restocked");
+    fields.count("lines", request.lines.len(), 0..=order.lines.len());
+    let mut units: Vec<Units> = Vec::new();
+    for (at, wanted) in request.lines.iter().take(order.lines.len()).enumerate() {
+        fields.nested(&format!("lines[{at}]"), |fields| {
+            let line = order.lines.iter().zip(0..).find(|(line, _)| {
+                line.publication == wanted.publication_id && line.variant == wanted.variant_id
+            });
+            fields.ensure("publicationId", line.is_some(), "unknown", "is not a line of the order");
+            let Some((line, at)) = line else { return };
+            let is_new = units.iter().all(|known| known.line != at);
+            fields.ensure("publicationId", is_new, "repeated", "was named before");
+            fields.range("quantity", wanted.quantity, 1..=line.quantity);
+            units.push(Units { line: at, quantity: wanted.quantity });
+        });
+    }
     fields.finish()?;
-    let restock = if request.restock { Restock::Asked } else { Restock::NotAsked };
+    let restock = match (request.restock, units.is_empty()) {
+        (true, _) => Restock::All,
+        (false, false) => Restock::Units(units),
+        (false, true) => Restock::Unsaid,
+    };
     Ok((request.amount.as_ref().map(|amount| amount.minor), restock))
 }
 

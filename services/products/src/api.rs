@@ -124,4 +124,11 @@ impl Products for Api {
     ) -> Result<Response<pb::Reservation>, Status> {
         respond(self.0.release_reservation(self.call(request)).await)
     }
+
+    async fn restock_reservation(
+        &self,
+        request: Request<pb::RestockReservationRequest>,
+    ) -> Result<Response<pb::Reservation>, Status> {
+        respond(self.0.restock_reservation(self.call(request)).await)
+    }
 }

@@ -102,5 +102,9 @@ fn rule_fault(refusal: &Refusal) -> Fault {
         Refusal::ReservationEnded { .. } => {
             Fault::conflict("reservation_ended", "the reservation was given back already")
         }
+        Refusal::NotSold { .. } => Fault::conflict("not_sold", "the units were not sold"),
+        Refusal::RestockTooLarge { .. } => {
+            Fault::conflict("restock_too_large", "more units would go back than were sold")
+        }
     }
 }

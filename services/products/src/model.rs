@@ -24,6 +24,10 @@ vitrina_chassis::id_type!(
     /// Which order holds a reservation; owned by the service of orders.
     OrderId, "ord_"
 );
+vitrina_chassis::id_type!(
+    /// Which refund of an order; owned by the service of orders.
+    RefundId, "ref_"
+);
 
 /// Characters of a name; the contract's bound.
 pub(crate) const NAME_CHARS: std::ops::RangeInclusive<usize> = 1..=200;
@@ -144,6 +148,10 @@ pub enum Refusal {
     ReservationDiffers { order: OrderId },
     #[error("the reservation of {order} has ended")]
     ReservationEnded { order: OrderId },
+    #[error("the units of {order} were not sold")]
+    NotSold { order: OrderId },
+    #[error("more units of {order} would go back than were sold")]
+    RestockTooLarge { order: OrderId },
 }
 
 impl Currency {

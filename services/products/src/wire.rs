@@ -16,7 +16,7 @@ use crate::model::{
     ATTRIBUTE_NAME_CHARS, ATTRIBUTE_VALUE_CHARS, ATTRIBUTES_MAX, BRAND_CHARS, CATEGORY_CHARS,
     CATEGORY_DEPTH_MAX, Condition, Currency, DESCRIPTION_CHARS_MAX, MINOR_MAX, Money, NAME_CHARS,
     ON_HAND_MAX, OPTION_NAME_CHARS, OPTION_VALUE_CHARS, OPTIONS, Offer, OrderId, Product, ProductId,
-    SKU_CHARS, Stock, VARIANTS_MAX, Variant, VariantId,
+    RefundId, SKU_CHARS, Stock, VARIANTS_MAX, Variant, VariantId,
 };
 use crate::store;
 
@@ -198,9 +198,28 @@ pub(crate) fn wanted(request: &pb::ReserveRequest) -> Result<Wanted, Fault> {
     let mut fields = Fields::new();
     let order = fields.parse("orderId", &request.order_id);
     let until = fields.required("until", request.until);
-    fields.count("lines", request.lines.len(), LINES);
+    let lines = units(&mut fields, &request.lines);
+    let (Some(order), Some(until), true) = (order, until, fields.is_fine()) else {
+        return Err(refused(fields));
+    };
+    Ok(Wanted { order, lines, until_ms: until.unix_ms() })
+}
+
+/// The refund, and the units that go back with it.
+pub(crate) fn restock(request: &pb::RestockReservationRequest) -> Result<(RefundId, Vec<Line>), Fault> {
+    let mut fields = Fields::new();
+    let refund = fields.parse("refundId", &request.refund_id);
+    let lines = units(&mut fields, &request.lines);
+    match (refund, fields.is_fine()) {
+        (Some(refund), true) => Ok((refund, lines)),
+        _ => Err(refused(fields)),
+    }
+}
+
+fn units(fields: &mut Fields, given: &[pb::ReserveLine]) -> Vec<Line> {
+    fields.count("lines", given.len(), LINES);
     let mut lines = Vec::new();
-    for (at, line) in request.lines.iter().take(*LINES.end()).enumerate() {
+    for (at, line) in given.iter().take(*LINES.end()).enumerate() {
         fields.nested(&format!("lines[{at}]"), |fields| {
             let product = fields.parse("productId", &line.product_id);
             let variant = variant_id(fields, "variantId", line.variant_id.as_deref());
@@ -208,10 +227,7 @@ pub(crate) fn wanted(request: &pb::ReserveRequest) -> Result<Wanted, Fault> {
             lines.extend(product.map(|product| Line { product, variant, quantity: line.quantity }));
         });
     }
-    let (Some(order), Some(until), true) = (order, until, fields.is_fine()) else {
-        return Err(refused(fields));
-    };
-    Ok(Wanted { order, lines, until_ms: until.unix_ms() })
+    lines
 }
 
 /// Ids that are none are left out, as unknown ones are.

@@ -217,6 +217,13 @@ impl Users for Api {
         respond(bank::list(&self.app, &self.call(request)))
     }
 
+    async fn list_payee_accounts(
+        &self,
+        request: Request<proto::ListPayeeAccountsRequest>,
+    ) -> Result<Response<proto::BankAccountList>, Status> {
+        respond(bank::list_payee(&self.app, &self.call(request)))
+    }
+
     async fn create_bank_account(
         &self,
         request: Request<proto::CreateBankAccountRequest>,

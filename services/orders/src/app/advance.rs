@@ -3,13 +3,15 @@
 //! A step is a call to another service or to the provider, and then a commit of what came of it, decided on the order as it is
 //! by then: whoever moved it meanwhile is not overwritten. A call whose outcome is unknown is made again later, the same way.
 
+use vitrina_proto::products::v1::{ReserveLine, RestockReservationRequest};
+
 use super::App;
 use super::saga::{LEASE_GRACE_MS, reservation};
 use crate::error::Error;
-use crate::model::OrderId;
 use crate::model::order::{By, Kind, Order, PaymentStatus, State};
 use crate::model::settle::{Seen, Settled};
 use crate::model::step::Step;
+use crate::model::{OrderId, Refusal};
 use crate::peers;
 use crate::provider::{Failed, Wanted, WantedRefund};
 use crate::store;
@@ -31,6 +33,7 @@ enum Outcome {
     Prepared(String),
     NotPrepared,
     Seen(Vec<Seen>),
+    Restocked(String),
     Refunded(String),
     NotRefunded(String),
     /// To be tried again.
@@ -48,6 +51,7 @@ impl App {
                 Step::Release => self.release(id).await,
                 Step::Commit => self.commit(id).await,
                 Step::Regain => self.regain(id, &row.value).await,
+                Step::Restock(refund) => self.restock(id, refund, &row.value).await,
                 Step::Refund(refund) => self.refund_at_provider(refund, &row.value).await,
                 Step::Expire => Outcome::Expired(self.last_look(id, &row.value).await),
                 Step::Prepare => self.prepare(id, &row.value).await,
@@ -86,7 +90,7 @@ impl App {
             }
             _ => {}
         }
-        self.change(id, |order, now_ms, refund| match outcome {
+        let changed = self.change(id, |order, now_ms, refund| match outcome {
             Outcome::Released => order.released(),
             Outcome::Committed => order.committed(),
             Outcome::LeaseLost => order.lease_lost(),
@@ -100,18 +104,35 @@ impl App {
             Outcome::Prepared(url) => order.prepared(url.clone(), now_ms + lookup_ms, now_ms),
             Outcome::NotPrepared => order.not_prepared(),
             Outcome::Seen(_) => order.next_lookup(now_ms, lookup_ms),
+            Outcome::Restocked(refund) => order.restocked(refund),
             Outcome::Refunded(refund) => drop(order.refund_done(refund, By::Provider, now_ms)),
             Outcome::NotRefunded(refund) => order.refund_failed(refund, now_ms),
             Outcome::NotRegained | Outcome::Unknown(_) => {}
-        })
-        .await?;
-        Ok(())
+        });
+        match changed.await {
+            Err(Error::Rule(Refusal::CouponSpent)) => {
+                tracing::error!(order_id = %id, "an order was paid after its coupon was used up, it is refunded");
+                self.change(id, |order, now_ms, refund| order.coupon_lost(refund, now_ms)).await.map(drop)
+            }
+            changed => changed.map(drop),
+        }
     }
 
     async fn release(&self, id: OrderId) -> Outcome {
         match self.peers.release(id.to_string()).await {
             Ok(()) => Outcome::Released,
             Err(fault) => Outcome::Unknown(format!("release: {fault}")),
+        }
+    }
+
+    async fn restock(&self, id: OrderId, refund: String, order: &Order) -> Outcome {
+        match self.peers.restock(restocking(id, &refund, order)).await {
+            Ok(()) => Outcome::Restocked(refund),
+            Err(fault) if peers::is_unknown(&fault) => Outcome::Unknown(format!("restock: {fault}")),
+            Err(fault) => {
+                tracing::error!(order_id = %id, refund_id = refund, %fault, "the units of a refund do not go back");
+                Outcome::Restocked(refund)
+            }
         }
     }
 
@@ -229,6 +250,24 @@ impl App {
             Ok(_) | Err(vitrina_storage::Error::Conflict) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// What the products are told of the units of a refund.
+fn restocking(id: OrderId, refund_id: &str, order: &Order) -> RestockReservationRequest {
+    let units = order.refunds.iter().filter(|refund| refund.id == refund_id).flat_map(|refund| &refund.units);
+    let lines = units.filter_map(|units| {
+        let line = order.lines.get(usize::try_from(units.line).ok()?)?;
+        Some(ReserveLine {
+            product_id: line.product.clone(),
+            variant_id: line.variant.clone(),
+            quantity: units.quantity,
+        })
+    });
+    RestockReservationRequest {
+        order_id: id.to_string(),
+        refund_id: refund_id.to_owned(),
+        lines: lines.collect(),
     }
 }
 

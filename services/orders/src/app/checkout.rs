@@ -196,6 +196,7 @@ impl App {
         let mut orders = by_seller(&bought, terms, id, now_ms)?;
         for (_, order) in &mut orders {
             order.address.clone_from(&address);
+            order.guest_cart = cart.filter(|_| terms.buyer.is_none()).map(|(cart, _)| cart.to_string());
         }
         Ok(Plan { id, cart, orders, coupon })
     }

@@ -3,9 +3,9 @@
 use vitrina_chassis::{Answer, Call, page};
 use vitrina_proto::orders::v1 as pb;
 
-use super::App;
+use super::{App, Role};
 use crate::error::Error;
-use crate::model::order::State;
+use crate::model::order::{Kind, State};
 use crate::model::{OrderId, UserId};
 use crate::{store, wire};
 
@@ -25,10 +25,24 @@ const STATES: [State; 9] = [
 ];
 
 impl App {
-    /// One order of which the caller is a party.
-    pub(crate) fn get_order(&self, call: &Call<pb::OrderRequest>) -> Result<Answer<pb::Order>, Error> {
-        let (id, row, _) = self.party_order(&call.caller, &call.request.id)?;
-        Ok(Answer::new(wire::order(id, &row.value)).version(row.value.version.into()))
+    /// One order of which the caller is a party. Whoever has to pay it by hand is told where to, here and nowhere else: no event
+    /// and no stored answer holds it.
+    pub(crate) async fn get_order(&self, call: &Call<pb::OrderRequest>) -> Result<Answer<pb::Order>, Error> {
+        let (id, row, role) = self.party_order(&call.caller, &call.request.id)?;
+        let mut order = wire::order(id, &row.value);
+        let waits_for_hand = row.value.kind() == Kind::Manual && row.value.state() == State::AwaitingPayment;
+        if let (Role::Buyer, true, Some(payment)) = (role, waits_for_hand, &mut order.payment) {
+            match self.peers.bank_accounts(row.value.seller.clone()).await {
+                Ok(accounts) => payment.bank_accounts = accounts,
+                // The order is worth showing without them.
+                Err(error) => tracing::warn!(
+                    order_id = %id,
+                    error = &error as &dyn std::error::Error,
+                    "the bank accounts of an order cannot be shown"
+                ),
+            }
+        }
+        Ok(Answer::new(order).version(row.value.version.into()))
     }
 
     /// The caller's orders as a buyer or as a seller, newest first.

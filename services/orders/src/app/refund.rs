@@ -31,7 +31,7 @@ impl App {
         let draft = unit(&self.store, &call, REFUND_RPC, || {
             let (id, row, role) = self.party_order(&call.caller, &call.request.id)?;
             require(role, Role::Seller)?;
-            let (amount_minor, restock) = wire::new_refund(&call.request, &row.value.currency)?;
+            let (amount_minor, restock) = wire::new_refund(&call.request, &row.value)?;
             let mut after = row.value.clone();
             after.refund(refund, Ask { amount_minor, restock, by: By::Seller }, call.now_ms)?;
             let mut commit = Commit::new();
@@ -48,7 +48,7 @@ impl App {
         let (_, row, _) = self.party_order(&call.caller, &call.request.id)?;
         let made = row.value.refunds.iter().find(|refund| refund.id == draft.reply.id);
         let made = made.ok_or(Error::Unknown("refund"))?;
-        let answer = Answer::new(wire::refund(made, &row.value.currency)).changed(format!("order:{id}"));
+        let answer = Answer::new(wire::refund(made, &row.value)).changed(format!("order:{id}"));
         Ok(Answer { is_replayed: draft.is_replayed, ..answer })
     }
 
@@ -58,7 +58,7 @@ impl App {
         call: &Call<pb::OrderRequest>,
     ) -> Result<Answer<pb::RefundList>, Error> {
         let (_, row, _) = self.party_order(&call.caller, &call.request.id)?;
-        let items = row.value.refunds.iter().map(|refund| wire::refund(refund, &row.value.currency));
+        let items = row.value.refunds.iter().map(|refund| wire::refund(refund, &row.value));
         Ok(Answer::new(pb::RefundList { items: items.collect() }))
     }
 

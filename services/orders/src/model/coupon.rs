@@ -67,6 +67,13 @@ impl Coupon {
         Ok(subtotals.iter().map(|subtotal| self.discount(*subtotal, whole)).collect())
     }
 
+    /// Whether an order may count once more, of a buyer who used it `used` times. Its time and minimum were looked at when the
+    /// order was made.
+    pub(crate) fn has_room(&self, used: u32) -> bool {
+        let is_under = |count: u32, max: Option<u32>| max.is_none_or(|max| count < max);
+        is_under(self.uses, self.uses_max) && is_under(used, self.uses_per_buyer_max)
+    }
+
     /// The part of one order. At least one minor unit is left to pay: a provider takes no payment of nothing.
     fn discount(&self, subtotal: i64, whole: i64) -> i64 {
         let (share, of) = match self.percent {

@@ -9,7 +9,7 @@
 //! forgotten by a crash; `step` says what comes next.
 
 use super::refund::{Refund, Return};
-use super::{Refusal, UserId};
+use super::{CartId, Refusal, UserId};
 
 /// Numbers as in the contract's `OrderState`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
@@ -141,6 +141,9 @@ pub(crate) struct Order {
     /// Paid after its stock was given back: the stock is to be had again, or the money goes back.
     #[prost(bool, tag = "25")]
     pub(crate) is_regaining: bool,
+    /// The guest's cart that it was made from, as text: who has its token is the buyer. Absent: a user's.
+    #[prost(string, optional, tag = "26")]
+    pub(crate) guest_cart: Option<String>,
 }
 
 /// Units of one thing, at the price and with the title of the purchase.
@@ -207,6 +210,11 @@ impl Order {
     /// Whether this user bought it.
     pub(crate) fn is_bought_by(&self, user: UserId) -> bool {
         self.buyer.as_deref() == Some(user.to_string().as_str())
+    }
+
+    /// Whether it was bought by the guest of this cart.
+    pub(crate) fn is_bought_with(&self, cart: CartId) -> bool {
+        self.guest_cart.as_deref() == Some(cart.to_string().as_str())
     }
 
     /// Whether this user sells it.

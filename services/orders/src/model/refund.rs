@@ -43,6 +43,22 @@ pub(crate) struct Refund {
     /// Whether the provider is asked for all of the payment instead of an amount.
     #[prost(bool, tag = "9")]
     pub(crate) is_whole: bool,
+    /// Units that go back to the stock once it is done, beside those of `is_restocking`.
+    #[prost(message, repeated, tag = "10")]
+    pub(crate) units: Vec<Units>,
+    /// Whether the products still have to be told of the units.
+    #[prost(bool, tag = "11")]
+    pub(crate) is_restock_due: bool,
+}
+
+/// Units of a line of the order.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub(crate) struct Units {
+    /// Place of the line in the order, from 0.
+    #[prost(uint32, tag = "1")]
+    pub(crate) line: u32,
+    #[prost(uint32, tag = "2")]
+    pub(crate) quantity: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
@@ -68,15 +84,19 @@ pub(crate) struct Return {
     pub(crate) created_at_ms: u64,
 }
 
-/// Whether the seller asks for the units to go back to the stock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Which units the seller wants to have back in the stock.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Restock {
-    Asked,
-    NotAsked,
+    /// All; only with all of the money.
+    All,
+    /// These, each line once; with any part of the money.
+    Units(Vec<Units>),
+    /// Nothing was said: what was never sent is still on the shelf, what was sent is not.
+    Unsaid,
 }
 
 /// A refund that is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Ask {
     /// Absent: all that is left.
     pub(crate) amount_minor: Option<i64>,
@@ -110,17 +130,50 @@ impl Order {
             return Err(Refusal::RefundTooLarge { left_minor });
         }
         let is_rest = amount_minor == left_minor;
-        if ask.restock == Restock::Asked && !is_rest {
-            return Err(Refusal::RestockPartial);
-        }
         if self.refunds.len() >= REFUNDS_MAX {
             return Err(Refusal::RefundsFull);
         }
         let mut refund = self.new_refund(id, amount_minor, now_ms);
-        // What was never sent is still on the shelf.
-        refund.is_restocking = is_rest && (ask.restock == Restock::Asked || from == State::Paid);
+        match ask.restock {
+            Restock::All if !is_rest => return Err(Refusal::RestockPartial),
+            Restock::All => refund.is_restocking = true,
+            Restock::Units(units) => {
+                self.check_units(&units)?;
+                refund.units = units;
+            }
+            Restock::Unsaid => refund.is_restocking = is_rest && from == State::Paid,
+        }
         self.begin_refund(refund, ask.by, now_ms);
         Ok(())
+    }
+
+    /// Refuses units that the order does not have, or that went back before.
+    fn check_units(&self, wanted: &[Units]) -> Result<(), Refusal> {
+        for units in wanted {
+            let line = usize::try_from(units.line).ok().and_then(|line| self.lines.get(line));
+            let left = line.map_or(0, |line| line.quantity).saturating_sub(self.units_back(units.line));
+            if units.quantity > left {
+                return Err(Refusal::RestockTooLarge { left });
+            }
+        }
+        Ok(())
+    }
+
+    /// Units of a line that went back by refunds of a part, or are about to.
+    fn units_back(&self, line: u32) -> u32 {
+        let counted = self.refunds.iter().filter(|refund| refund.is_counted());
+        counted
+            .flat_map(|refund| &refund.units)
+            .filter(|units| units.line == line)
+            .map(|units| units.quantity)
+            .sum()
+    }
+
+    /// The products were told of the units of a refund.
+    pub(crate) fn restocked(&mut self, id: &str) {
+        if let Some(refund) = self.refunds.iter_mut().find(|refund| refund.id == id) {
+            refund.is_restock_due = false;
+        }
     }
 
     /// Gives everything back by itself, as the units of a payment that came too late are gone.
@@ -186,6 +239,7 @@ impl Order {
     pub(crate) fn refund_done(&mut self, id: &str, by: By, now_ms: u64) -> bool {
         let Some(refund) = self.pending_refund_mut(id) else { return false };
         refund.set_status(RefundStatus::Done);
+        refund.is_restock_due = !refund.units.is_empty();
         let refund = refund.clone();
         self.version += 1;
         if refund.is_of_duplicate {
@@ -256,7 +310,7 @@ impl Order {
         self.version += 1;
         // What a seller gave back before by hand needs no second refund.
         if decision == ReturnState::Accepted && self.left_minor() > 0 {
-            let ask = Ask { amount_minor: None, restock: Restock::Asked, by: By::Seller };
+            let ask = Ask { amount_minor: None, restock: Restock::All, by: By::Seller };
             return self.refund(refund, ask, now_ms);
         }
         Ok(())

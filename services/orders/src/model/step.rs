@@ -1,6 +1,7 @@
 //! What an order owes next. The saga of an order is this function and the row: whoever asks after a crash gets the answer that
 //! the one before the crash would have got.
 
+use super::RefundId;
 use super::order::{By, Kind, Order, State, Stock};
 use super::refund::RefundStatus;
 
@@ -22,6 +23,8 @@ pub(crate) enum Step {
     Commit,
     /// Get the units again that were given back.
     Regain,
+    /// Tell the products which units went back with this refund.
+    Restock(String),
     /// Make this refund at the provider.
     Refund(String),
     /// End it, as nobody paid.
@@ -44,6 +47,9 @@ impl Order {
             Stock::Committing => return Step::Commit,
             _ if self.is_regaining => return Step::Regain,
             Stock::None | Stock::Held | Stock::Sold | Stock::Released => {}
+        }
+        if let Some(refund) = self.refunds.iter().find(|refund| refund.is_restock_due) {
+            return Step::Restock(refund.id.clone());
         }
         if let Some(refund) = self.refunds.iter().find(|refund| refund.status() == RefundStatus::Pending) {
             return Step::Refund(refund.id.clone());
@@ -124,6 +130,14 @@ impl Order {
     pub(crate) fn released(&mut self) {
         if self.stock() == Stock::Releasing {
             self.set_stock(Stock::Released);
+        }
+    }
+
+    /// The coupon of an order that was paid too late is used up by now: its units, had again a moment ago, and the money go back.
+    pub(crate) fn coupon_lost(&mut self, refund: RefundId, now_ms: u64) {
+        if self.is_regaining {
+            self.set_stock(Stock::Releasing);
+            self.refund_late(refund, now_ms);
         }
     }
 

@@ -7,7 +7,7 @@ use vitrina_proto::orders::v1 as pb;
 use crate::app::Offered;
 use crate::model::cart::Cart;
 use crate::model::order::{By, Move, Order, OrderLine, PaymentStatus};
-use crate::model::refund::{Refund, RefundStatus, Return, ReturnState};
+use crate::model::refund::{Refund, RefundStatus, Return, ReturnState, Units};
 use crate::model::{CartId, LineId, OrderId};
 use crate::store::rows::ReviewRow;
 
@@ -85,6 +85,7 @@ pub(crate) fn order(id: OrderId, order: &Order) -> pb::Order {
             status: payment_status(order.payment.status()).to_owned(),
             provider_id: order.payment.provider_id.clone(),
             redirect_url: order.payment.redirect_url.clone(),
+            bank_accounts: Vec::new(),
         }),
         address: order.address.clone(),
         timeline: order.moves.iter().map(moved).collect(),
@@ -104,8 +105,8 @@ pub(crate) fn moved(entry: &Move) -> pb::OrderMove {
     pb::OrderMove { state: entry.state, at: Some(Timestamp::from_unix_ms(entry.at_ms)), by: by.to_owned() }
 }
 
-/// A refund.
-pub(crate) fn refund(refund: &Refund, currency: &str) -> pb::Refund {
+/// A refund of an order.
+pub(crate) fn refund(refund: &Refund, order: &Order) -> pb::Refund {
     let status = match refund.status() {
         RefundStatus::Pending | RefundStatus::Unspecified => "pending",
         RefundStatus::Done => "done",
@@ -113,9 +114,10 @@ pub(crate) fn refund(refund: &Refund, currency: &str) -> pb::Refund {
     };
     pb::Refund {
         id: refund.id.clone(),
-        amount: Some(money(refund.amount_minor, currency)),
+        amount: Some(money(refund.amount_minor, &order.currency)),
         status: status.to_owned(),
         created_at: Some(Timestamp::from_unix_ms(refund.created_at_ms)),
+        lines: refund.units.iter().filter_map(|units| refund_line(units, order)).collect(),
     }
 }
 
@@ -143,6 +145,15 @@ pub(crate) fn review(order: OrderId, row: &ReviewRow) -> pb::Review {
         text: row.text.clone(),
         created_at: Some(Timestamp::from_unix_ms(row.created_at_ms)),
     }
+}
+
+fn refund_line(units: &Units, order: &Order) -> Option<pb::RefundLine> {
+    let line = order.lines.get(usize::try_from(units.line).ok()?)?;
+    Some(pb::RefundLine {
+        publication_id: line.publication.clone(),
+        variant_id: line.variant.clone(),
+        quantity: units.quantity,
+    })
 }
 
 fn order_line(line: &OrderLine, currency: &str) -> pb::OrderLine {

@@ -1,13 +1,16 @@
 //! Coupons: counted once per order, given back when it comes to nothing.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tonic::{Code, Status};
 use vitrina_chassis::UserId;
 use vitrina_proto::Timestamp;
 use vitrina_proto::orders::v1 as pb;
-use vitrina_proto::publications::v1::PaymentMethod::Manual;
+use vitrina_proto::orders::v1::OrderState::{Expired, Paid, Refunded};
+use vitrina_proto::publications::v1::PaymentMethod::{self, Automatic, Manual};
 
+use crate::bank::Bank;
 use crate::mall::{Mall, Thing, ars, buy, by, check_refused, keyed, named};
 
 fn coupon(mall: &Mall) -> pb::CreateCouponRequest {
@@ -22,7 +25,16 @@ fn coupon(mall: &Mall) -> pb::CreateCouponRequest {
 }
 
 async fn buy_with(mall: &Mall, buyer: UserId, thing: &Thing, key: &str) -> Result<pb::Order, Status> {
-    let request = pb::BuyNowRequest { coupon: Some("ten".into()), ..buy(thing, Manual) };
+    buy_by(mall, (buyer, Manual), thing, key).await
+}
+
+async fn buy_by(
+    mall: &Mall,
+    (buyer, method): (UserId, PaymentMethod),
+    thing: &Thing,
+    key: &str,
+) -> Result<pb::Order, Status> {
+    let request = pb::BuyNowRequest { coupon: Some("ten".into()), ..buy(thing, method) };
     let reply = mall.client().buy_now(keyed(by(buyer, request), key)).await?.into_inner();
     Ok(reply.orders.into_iter().next().expect("there is an order"))
 }
@@ -72,4 +84,31 @@ async fn a_coupon_of_a_checkout_that_fails_is_given_back() {
         mall.client().create_coupon(terms.clone()).await.is_ok_and(|reply| reply.into_inner().uses == 1)
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_after_the_end_counts_its_coupon_again_or_goes_back() {
+    let bank = Bank::open().await;
+    let mall = bank.mall(|config| config.automatic_wait_ms = 60_000).await;
+    let thing = mall.thing(mall.seller("ana").await, 5).await;
+    let terms = pb::CreateCouponRequest { uses_max: Some(1), ..coupon(&mall) };
+    let uses = || async { mall.client().create_coupon(terms.clone()).await.unwrap().into_inner().uses };
+    mall.client().create_coupon(terms.clone()).await.unwrap();
+    let mut late = Vec::new();
+    for _ in 0..2 {
+        let buyer = UserId::generate();
+        let order = buy_by(&mall, (buyer, Automatic), &thing, "k").await.unwrap();
+        assert_eq!(uses().await, 1);
+        let payment = bank.pay(&order, "pending").await;
+        mall.ctx.clock.advance(Duration::from_secs(61));
+        mall.until_state(buyer, &order.id, Expired).await;
+        assert_eq!(uses().await, 0);
+        late.push((buyer, order.id, payment));
+    }
+    for ((buyer, order, payment), state) in late.into_iter().zip([Paid, Refunded]) {
+        bank.settle(&payment, "approved").await;
+        mall.until_state(buyer, &order, state).await;
+    }
+    mall.until_stock(&thing, (4, 0)).await;
+    assert_eq!((uses().await, bank.kept_minor().await), (1, 90_000));
 }

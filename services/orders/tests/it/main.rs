@@ -5,6 +5,7 @@ mod carts;
 mod contract;
 mod coupons;
 mod crash;
+mod guests;
 mod mall;
 mod payments;
 mod purchase;

@@ -69,7 +69,7 @@ async fn every_move_is_told_once_with_the_order_as_it_is_then() {
     client.confirm_payment(by(ana, named(&order.id))).await.unwrap();
     client.ship_order(by(ana, named(&order.id))).await.unwrap();
     client.finish_order(by(buyer, named(&order.id))).await.unwrap();
-    let refund = pb::CreateRefundRequest { id: order.id.clone(), amount: ars(1), restock: false };
+    let refund = pb::CreateRefundRequest { id: order.id.clone(), amount: ars(1), ..Default::default() };
     client.create_refund(by(ana, refund)).await.unwrap();
     let review = pb::CreateReviewRequest { id: order.id.clone(), rating: 5, text: None };
     client.create_review(by(buyer, review)).await.unwrap();

@@ -8,7 +8,7 @@ use vitrina_proto::orders::v1::{self as pb};
 use vitrina_proto::publications::v1::PaymentMethod::{Automatic, Manual};
 
 use crate::bank::Bank;
-use crate::mall::{Mall, Thing, ars, by, check_refused, keyed, named};
+use crate::mall::{Mall, Thing, ars, buy, by, check_refused, keyed, named};
 
 async fn refund(
     mall: &Mall,
@@ -20,11 +20,15 @@ async fn refund(
 }
 
 fn part(id: &str, minor: i64) -> pb::CreateRefundRequest {
-    pb::CreateRefundRequest { id: id.to_owned(), amount: ars(minor), restock: false }
+    pb::CreateRefundRequest { amount: ars(minor), ..all(id) }
 }
 
 fn all(id: &str) -> pb::CreateRefundRequest {
-    pb::CreateRefundRequest { id: id.to_owned(), amount: None, restock: false }
+    pb::CreateRefundRequest { id: id.to_owned(), ..pb::CreateRefundRequest::default() }
+}
+
+fn units(thing: &Thing, quantity: u32) -> Vec<pb::RefundLine> {
+    vec![pb::RefundLine { publication_id: thing.publication.clone(), variant_id: None, quantity }]
 }
 
 async fn refunds(mall: &Mall, seller: UserId, id: &str) -> Vec<pb::Refund> {
@@ -101,6 +105,37 @@ async fn what_was_sent_is_restocked_only_when_asked() {
     let restock = pb::CreateRefundRequest { restock: true, ..all(&order.id) };
     refund(&mall, ana, restock, "b").await.unwrap();
     mall.until_stock(&thing, (4, 0)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_of_the_money_brings_the_named_units_back_once() {
+    let bank = Bank::open().await;
+    let mall = bank.mall(|_| {}).await;
+    let ana = mall.seller("ana").await;
+    let (thing, buyer, mut client) = (mall.thing(ana, 5).await, UserId::generate(), mall.client());
+    let three = pb::BuyNowRequest { quantity: 3, ..buy(&thing, Automatic) };
+    let order = client.buy_now(keyed(by(buyer, three), "k")).await.unwrap().into_inner().orders.remove(0);
+    bank.pay(&order, "approved").await;
+    mall.until_state(buyer, &order.id, Paid).await;
+    client.ship_order(by(ana, named(&order.id))).await.unwrap();
+    let one =
+        |quantity| pb::CreateRefundRequest { lines: units(&thing, quantity), ..part(&order.id, 50_000) };
+    let both = pb::CreateRefundRequest { restock: true, ..one(1) };
+    let foreign = units(&Thing { publication: "pub_1".into(), ..thing.clone() }, 1);
+    for bad in [one(4), one(0), both, pb::CreateRefundRequest { lines: foreign, ..all(&order.id) }] {
+        check_refused(refund(&mall, ana, bad, "bad").await, Code::InvalidArgument, "invalid_input");
+    }
+    for _ in 0..2 {
+        let made = refund(&mall, ana, one(2), "a").await.unwrap();
+        assert_eq!((made.status.as_str(), made.lines), ("done", units(&thing, 2)));
+    }
+    mall.until_stock(&thing, (4, 0)).await;
+    check_refused(refund(&mall, ana, one(2), "b").await, Code::Aborted, "restock_too_large");
+    let rest = pb::CreateRefundRequest { restock: true, ..all(&order.id) };
+    refund(&mall, ana, rest, "c").await.unwrap();
+    mall.until_state(buyer, &order.id, Refunded).await;
+    mall.until_stock(&thing, (5, 0)).await;
+    assert_eq!(bank.kept_minor().await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

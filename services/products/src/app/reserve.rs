@@ -1,4 +1,4 @@
-//! Reserve, CommitReservation, ReleaseReservation and the end of leases.
+//! Reserve, CommitReservation, ReleaseReservation, RestockReservation and the end of leases.
 //!
 //! A reservation, its lease and the stock of all its products move in one commit that expects each of them as it was read.
 //! Two orders that want the last unit thus never both get it, and a call that comes twice finds what it did.
@@ -19,6 +19,7 @@ use crate::{events, store, wire};
 const RESERVE_RPC: &str = "vitrina.products.v1.Products/Reserve";
 const COMMIT_RPC: &str = "vitrina.products.v1.Products/CommitReservation";
 const RELEASE_RPC: &str = "vitrina.products.v1.Products/ReleaseReservation";
+const RESTOCK_RPC: &str = "vitrina.products.v1.Products/RestockReservation";
 /// Not an rpc: names the work for the line in which contending units wait.
 const EXPIRE: &str = "vitrina.products.v1.Products/expire";
 /// Leases that are ended before the clock is asked again.
@@ -71,6 +72,19 @@ impl App {
     ) -> Result<Answer<pb::Reservation>, Error> {
         self.end_reservation(&call, RELEASE_RPC, |reservation, products| Ok(reservation.release(products)))
             .await
+    }
+
+    /// Gives some units of a sale back, as a refund says.
+    pub(crate) async fn restock_reservation(
+        &self,
+        call: Call<pb::RestockReservationRequest>,
+    ) -> Result<Answer<pb::Reservation>, Error> {
+        let (refund, units) = wire::restock(&call.request)?;
+        let named = call.with(pb::ReservationRequest { order_id: call.request.order_id.clone() });
+        self.end_reservation(&named, RESTOCK_RPC, |reservation, products| {
+            reservation.restock(refund, &units, products)
+        })
+        .await
     }
 
     /// Ends leases whose time is over, until it is stopped.

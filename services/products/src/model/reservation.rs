@@ -5,11 +5,13 @@
 //!              ├────▶ released
 //!              └────▶ expired ──▶ held again, when asked with a later end
 //! ```
+//! Units of a sale may go back one refund at a time too; a release gives back what is left of them.
+//!
 //! The sum of the units of held reservations is the `reserved` of the stocks, since both move in one commit.
 
 use std::collections::HashMap;
 
-use super::{Money, OrderId, Product, ProductId, Refusal, Stock, VariantId};
+use super::{Money, OrderId, Product, ProductId, RefundId, Refusal, Stock, VariantId};
 
 /// Units of one product or variant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +26,8 @@ pub(crate) struct Line {
 pub(crate) struct HeldLine {
     pub(crate) line: Line,
     pub(crate) unit_price: Money,
+    /// Units that went back to the stock after the sale.
+    pub(crate) restocked: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +46,8 @@ pub(crate) struct Reservation {
     /// The lease is over from here on.
     pub(crate) until_ms: u64,
     pub(crate) lines: Vec<HeldLine>,
+    /// The refunds that gave units back; the order bounds how many there are.
+    pub(crate) refunds: Vec<RefundId>,
 }
 
 /// The products that the lines name, each once.
@@ -74,10 +80,10 @@ impl Reservation {
                 });
             }
             stock.hold(line.quantity);
-            Ok(HeldLine { line: *line, unit_price })
+            Ok(HeldLine { line: *line, unit_price, restocked: 0 })
         });
         let lines = held.collect::<Result<_, _>>()?;
-        Ok(Reservation { order, state: State::Held, until_ms, lines })
+        Ok(Reservation { order, state: State::Held, until_ms, lines, refunds: Vec::new() })
     }
 
     /// Whether a call to reserve asks for what already is: the same lines, and no new lease after the end of this one.
@@ -113,6 +119,35 @@ impl Reservation {
         true
     }
 
+    /// Gives some units of a sale back, once for each refund; `false` when it did before, or the release of the whole sale has
+    /// taken them along.
+    ///
+    /// After an error neither it nor the products are to be stored.
+    pub(crate) fn restock(
+        &mut self,
+        refund: RefundId,
+        units: &[Line],
+        products: &mut Products,
+    ) -> Result<bool, Refusal> {
+        match self.state {
+            State::Released => return Ok(false),
+            State::Held | State::Expired => return Err(Refusal::NotSold { order: self.order }),
+            State::Committed if self.refunds.contains(&refund) => return Ok(false),
+            State::Committed => {}
+        }
+        for unit in units {
+            let has_room = |held: &&mut HeldLine| {
+                (held.line.product, held.line.variant) == (unit.product, unit.variant)
+                    && unit.quantity <= held.line.quantity - held.restocked
+            };
+            let held = self.lines.iter_mut().find(has_room);
+            held.ok_or(Refusal::RestockTooLarge { order: self.order })?.restocked += unit.quantity;
+            change(products, unit, Stock::restock);
+        }
+        self.refunds.push(refund);
+        Ok(true)
+    }
+
     /// Gives the units back when the lease is over; `false` when there is nothing to do.
     pub(crate) fn expire(&mut self, products: &mut Products, now_ms: u64) -> bool {
         let is_due = self.state == State::Held && self.until_ms <= now_ms;
@@ -125,12 +160,16 @@ impl Reservation {
     /// Products and variants are never removed from the store, so each line finds its stock.
     fn end(&mut self, state: State, products: &mut Products, step: fn(&mut Stock, u32)) {
         self.state = state;
-        for HeldLine { line, .. } in &self.lines {
-            let stock =
-                products.get_mut(&line.product).and_then(|product| product.stock_mut(line.variant).ok());
-            if let Some(stock) = stock {
-                step(stock, line.quantity);
-            }
+        for HeldLine { line, restocked, .. } in &self.lines {
+            change(products, &Line { quantity: line.quantity - restocked, ..*line }, step);
         }
+    }
+}
+
+/// Moves the units of a line.
+fn change(products: &mut Products, line: &Line, step: fn(&mut Stock, u32)) {
+    let stock = products.get_mut(&line.product).and_then(|product| product.stock_mut(line.variant).ok());
+    if let Some(stock) = stock {
+        step(stock, line.quantity);
     }
 }

@@ -136,6 +136,26 @@ fn a_reservation_gives_back_or_sells_once() {
 }
 
 #[test]
+fn units_of_a_sale_go_back_once_for_each_refund_and_the_rest_with_its_release() {
+    let product = product(5);
+    let mut shelf = shelf(&product);
+    let line = Line { product: product.id, variant: None, quantity: 3 };
+    let mut sale = Reservation::hold(OrderId::at(1), &[line], 9, &mut shelf, 1).unwrap();
+    let (first, second) = (RefundId::at(1), RefundId::at(2));
+    let one = [Line { quantity: 1, ..line }];
+    assert_eq!(sale.restock(first, &one, &mut shelf), Err(Refusal::NotSold { order: sale.order }));
+    sale.commit(&mut shelf).unwrap();
+    assert_eq!(sale.restock(first, &one, &mut shelf), Ok(true));
+    assert_eq!(sale.restock(first, &one, &mut shelf), Ok(false));
+    assert_eq!(shelf[&product.id].stock, Stock::new(3));
+    let too_many = sale.clone().restock(second, &[line], &mut shelf.clone());
+    assert_eq!(too_many, Err(Refusal::RestockTooLarge { order: sale.order }));
+    assert!(sale.release(&mut shelf));
+    assert_eq!(sale.restock(second, &one, &mut shelf), Ok(false));
+    assert_eq!(shelf[&product.id].stock, Stock::new(5));
+}
+
+#[test]
 fn only_an_ended_reservation_is_taken_anew_and_only_with_a_later_end() {
     let product = product(5);
     let mut shelf = shelf(&product);

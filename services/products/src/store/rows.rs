@@ -8,7 +8,7 @@ use vitrina_chassis::ids::UserId;
 
 use crate::model::reservation::{HeldLine, Line, Reservation, State};
 use crate::model::{
-    Condition, Currency, Money, Offer, OrderId, Product, ProductId, Stock, Variant, VariantId,
+    Condition, Currency, Money, Offer, OrderId, Product, ProductId, RefundId, Stock, Variant, VariantId,
 };
 
 /// A key that says everything by being there.
@@ -122,6 +122,8 @@ pub(crate) struct HeldLineRow {
     quantity: u32,
     #[prost(message, required, tag = "4")]
     unit_price: MoneyRow,
+    #[prost(uint32, tag = "5")]
+    restocked: u32,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -133,6 +135,9 @@ pub(crate) struct ReservationRow {
     until_ms: u64,
     #[prost(message, repeated, tag = "3")]
     lines: Vec<HeldLineRow>,
+    /// 16 bytes each.
+    #[prost(bytes = "vec", repeated, tag = "4")]
+    refunds: Vec<Vec<u8>>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -277,8 +282,15 @@ impl From<&Reservation> for ReservationRow {
             variant: held.line.variant.map(|id| id.bytes().to_vec()),
             quantity: held.line.quantity,
             unit_price: held.unit_price.into(),
+            restocked: held.restocked,
         });
-        ReservationRow { state, until_ms: reservation.until_ms, lines: lines.collect() }
+        let refunds = reservation.refunds.iter().map(|refund| refund.bytes().to_vec());
+        ReservationRow {
+            state,
+            until_ms: reservation.until_ms,
+            lines: lines.collect(),
+            refunds: refunds.collect(),
+        }
     }
 }
 
@@ -292,7 +304,9 @@ impl ReservationRow {
             _ => return Err(BadRow("state")),
         };
         let lines = self.lines.iter().map(HeldLineRow::held_line).collect::<Result<_, _>>()?;
-        Ok(Reservation { order, state, until_ms: self.until_ms, lines })
+        let refunds = self.refunds.iter().map(|refund| Ok(RefundId::from_bytes(id16(refund, "refund")?)));
+        let refunds = refunds.collect::<Result<_, _>>()?;
+        Ok(Reservation { order, state, until_ms: self.until_ms, lines, refunds })
     }
 }
 
@@ -304,6 +318,6 @@ impl HeldLineRow {
             variant: variant.map(VariantId::from_bytes),
             quantity: self.quantity,
         };
-        Ok(HeldLine { line, unit_price: self.unit_price.money()? })
+        Ok(HeldLine { line, unit_price: self.unit_price.money()?, restocked: self.restocked })
     }
 }

@@ -7,7 +7,8 @@ use vitrina_chassis::{Answer, Call, Decision, unit};
 use vitrina_proto::common::v1::Empty;
 use vitrina_proto::users::v1::{
     BankAccount, BankAccountList, CreateBankAccountRequest, DeleteBankAccountRequest, GetBankAccountRequest,
-    HolderIdentity, ListBankAccountsRequest, Scheme as WireScheme, UpdateBankAccountRequest,
+    HolderIdentity, ListBankAccountsRequest, ListPayeeAccountsRequest, Scheme as WireScheme,
+    UpdateBankAccountRequest,
 };
 use vitrina_storage::{Commit, Id16, Row};
 
@@ -33,6 +34,18 @@ pub(crate) fn list(
     seller(app, user_id)?;
     let rows = store::all(&app.store, &BANK_ACCOUNTS, user_id)?;
     let items = rows.iter().map(|(id, row)| shown_masked(app, user_id, *id, &row.value));
+    Ok(Answer::new(BankAccountList { items: items.collect::<Result<_, _>>()? }))
+}
+
+/// All accounts of a seller in full, for the buyer of an order: the service of orders knows who that is.
+pub(crate) fn list_payee(
+    app: &App,
+    call: &Call<ListPayeeAccountsRequest>,
+) -> Result<Answer<BankAccountList>, Error> {
+    call.caller.require_system()?;
+    let seller_id: UserId = wire::id("seller", &call.request.seller_id)?;
+    let rows = store::all(&app.store, &BANK_ACCOUNTS, seller_id)?;
+    let items = rows.iter().map(|(id, row)| shown_in_full(app, seller_id, *id, &row.value));
     Ok(Answer::new(BankAccountList { items: items.collect::<Result<_, _>>()? }))
 }
 
@@ -150,7 +163,7 @@ pub(crate) async fn delete(app: &App, call: Call<DeleteBankAccountRequest>) -> R
     .await
 }
 
-/// An account with its whole number, for its owner.
+/// An account with its whole number.
 pub(crate) fn shown_in_full(
     app: &App,
     user_id: UserId,

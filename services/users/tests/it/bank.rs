@@ -1,9 +1,10 @@
 //! A seller's bank accounts.
 
-use tonic::Code;
+use tonic::{Code, Request};
+use vitrina_chassis::Caller;
 use vitrina_proto::users::v1::{
     CreateBankAccountRequest, DeleteBankAccountRequest, GetBankAccountRequest, HolderIdentity,
-    ListBankAccountsRequest, Scheme, UpdateBankAccountRequest,
+    ListBankAccountsRequest, ListPayeeAccountsRequest, Scheme, UpdateBankAccountRequest,
 };
 
 use crate::shop::{Shop, check_fields, check_refused, if_match, keyed};
@@ -43,6 +44,22 @@ async fn a_number_is_masked_unless_its_owner_asks() {
     let eva = shop.seller("eva").await;
     let foreign = GetBankAccountRequest { id: made.id, reveal: true };
     check_refused(shop.users.get_bank_account(eva.call(foreign)).await, Code::NotFound, "not_found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_is_told_in_full_to_other_services_only() {
+    let mut shop = Shop::open().await;
+    let ana = shop.seller("ana").await;
+    shop.users.create_bank_account(ana.call(bank_account(CBU))).await.unwrap();
+    let wanted = || ListPayeeAccountsRequest { seller_id: ana.id.clone() };
+    for refused in [ana.call(wanted()), Request::new(wanted())] {
+        let refused = shop.users.list_payee_accounts(refused).await;
+        check_refused(refused, Code::PermissionDenied, "services_only");
+    }
+    let mut by_system = Request::new(wanted());
+    Caller::system().to_metadata(by_system.metadata_mut());
+    let told = shop.users.list_payee_accounts(by_system).await.unwrap().into_inner().items;
+    assert_eq!(told.iter().map(|account| account.number.as_str()).collect::<Vec<_>>(), [CBU]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
