@@ -45,7 +45,7 @@
 //! 4. Every row carries a checksum over its key and value; the head carries their number and sum (see `records`), and a mark
 //!    beside the log says how far it must reach (see `engine::files`). Together they show missing, old and changed rows.
 //! 5. Everything is bounded: [`KEY_BYTES_MAX`], [`VALUE_BYTES_MAX`], [`COMMIT_ROWS_MAX`], [`COMMIT_BYTES_MAX`],
-//!    [`PAGE_ROWS_MAX`], the commits that wait, the group, the time of a commit.
+//!    [`PAGE_ROWS_MAX`], the requests that wait, the group, the time of a commit.
 //!
 //! # When something fails
 //! | what | what the store does |
@@ -75,6 +75,7 @@ mod open;
 mod outbox;
 mod records;
 mod store;
+mod submit;
 mod sweep;
 mod table;
 mod view;

@@ -8,23 +8,22 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{Semaphore, oneshot, watch};
-use tracing::{Instrument, info_span};
 
-use crate::commit::{Commit, CommitSeq};
+use crate::commit::Commit;
 use crate::engine::{Direction, Engine, Range};
 use crate::error::Error;
 use crate::layout;
 use crate::outbox::Outbox;
 use crate::records::{self, IdempotencyKey, IdempotencyRecord};
 use crate::view::View;
-use crate::writer::{self, Order, Request};
+use crate::writer::{self, Order, Outcomes, Request};
 use crate::{open, watchdog};
 
 /// Most rows of one scan; more are asked for with a cursor.
 pub const PAGE_ROWS_MAX: usize = 1000;
 
-/// Commits that may wait for the commit thread before others wait to be let in: eight full groups.
-const WAITING_COMMITS_MAX: usize = 4096;
+/// Requests that may wait for the commit thread before others wait to be let in: eight full groups of single commits.
+const WAITING_REQUESTS_MAX: usize = 4096;
 
 /// The store of one service. Clones share it; the last one dropped closes it.
 #[derive(Clone)]
@@ -124,7 +123,7 @@ impl Store {
         let (orders, received) = mpsc::channel();
         let clock = watchdog::spawn(&shared, options.commit_timeout)?;
         let writer = writer::spawn(Arc::clone(&shared), received, clock, options.probe_interval)?;
-        let slots = Arc::new(Semaphore::new(WAITING_COMMITS_MAX));
+        let slots = Arc::new(Semaphore::new(WAITING_REQUESTS_MAX));
         Ok(Store { inner: Arc::new(Inner { shared, orders, slots, writer: Mutex::new(Some(writer)) }) })
     }
 
@@ -155,23 +154,6 @@ impl Store {
         direction: Direction,
     ) -> Result<Vec<(Vec<u8>, Raw)>, Error> {
         self.inner.shared.view.scan(&range, limit.min(PAGE_ROWS_MAX), direction)
-    }
-
-    /// Writes a commit. `Ok` means that all of it is on disk; an empty commit is so at once.
-    ///
-    /// Once it has been handed to the commit thread, dropping the future does not take it back.
-    ///
-    /// # Errors
-    /// [`Error::Conflict`] when an expectation does not hold, [`Error::TooLarge`], [`Error::ReadOnly`], [`Error::Closed`]:
-    /// nothing was written. [`Error::Io`]: unknown.
-    pub async fn commit(&self, commit: Commit) -> Result<CommitSeq, Error> {
-        if commit.is_empty() {
-            return Ok(CommitSeq(self.inner.shared.view.head().commit_seq));
-        }
-        commit.check_bounds()?;
-        let (rows, bytes) = commit.size();
-        let span = info_span!("storage.commit", rows, bytes, messages = commit.messages.len());
-        self.submit(commit, rows, bytes).instrument(span).await
     }
 
     /// Waits until all commits handed over so far are answered, and lets go of the files, also for other clones.
@@ -221,12 +203,14 @@ impl Store {
         &self.inner.shared
     }
 
-    async fn submit(&self, commit: Commit, rows: usize, bytes: usize) -> Result<CommitSeq, Error> {
-        let slot = Arc::clone(&self.inner.slots).acquire_owned().await.map_err(|_| Error::Closed)?;
+    /// Hands commits to the commit thread, once it has a place for them.
+    pub(crate) async fn hand_over(&self, commits: Vec<Commit>) -> Result<oneshot::Receiver<Outcomes>, Error> {
+        let slots = Arc::clone(&self.inner.slots);
+        let slot = slots.acquire_owned().await.map_err(|_| Error::Closed)?;
         let (reply, answer) = oneshot::channel();
-        let request = Request { commit, rows, bytes, reply, slot };
-        self.inner.orders.send(Order::Commit(Box::new(request))).map_err(|_| Error::Closed)?;
-        answer.await.map_err(|_| Error::Closed)?
+        let request = Request { commits, reply, slot };
+        self.inner.orders.send(Order::Commit(request)).map_err(|_| Error::Closed)?;
+        Ok(answer)
     }
 }
 

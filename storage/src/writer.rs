@@ -29,17 +29,18 @@ const GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// What the commit thread is told.
 pub(crate) enum Order {
-    Commit(Box<Request>),
+    Commit(Request),
     Close(Option<oneshot::Sender<()>>),
 }
 
-/// A commit and where to answer it.
+/// What became of the commits of a request, in their order.
+pub(crate) type Outcomes = Vec<Result<CommitSeq, Error>>;
+
+/// Commits, each for itself, and where to answer them together.
 pub(crate) struct Request {
-    pub(crate) commit: Commit,
-    pub(crate) rows: usize,
-    pub(crate) bytes: usize,
-    pub(crate) reply: oneshot::Sender<Result<CommitSeq, Error>>,
-    /// Its place among the waiting commits, free again when it is answered.
+    pub(crate) commits: Vec<Commit>,
+    pub(crate) reply: oneshot::Sender<Outcomes>,
+    /// Its place among the waiting requests, free again when it is answered.
     pub(crate) slot: OwnedSemaphorePermit,
 }
 
@@ -51,6 +52,14 @@ struct Writer {
     head: Head,
     /// When to try again while read-only.
     next_probe: Option<Instant>,
+}
+
+/// What a group has come to.
+#[derive(Default)]
+struct Size {
+    commits: usize,
+    rows: usize,
+    bytes: usize,
 }
 
 /// Ends the process when the thread panics: commits would otherwise be refused for ever, and a restart recovers.
@@ -87,7 +96,7 @@ impl Writer {
                 None => self.probe(),
                 Some(Order::Close(closed)) => return closed,
                 Some(Order::Commit(first)) => {
-                    let (group, close) = self.gather(*first);
+                    let (group, close) = self.gather(first);
                     self.commit_or_refuse(group);
                     if let Some(closed) = close {
                         return closed;
@@ -112,14 +121,14 @@ impl Writer {
 
     /// What else is waiting, within the bounds of a group, and a close when one came.
     fn gather(&self, first: Request) -> (Vec<Request>, Option<Option<oneshot::Sender<()>>>) {
-        let (mut rows, mut bytes) = (first.rows, first.bytes);
+        let mut size = Size::default();
+        size.add(&first);
         let mut group = vec![first];
-        while group.len() < GROUP_COMMITS_MAX && rows < GROUP_ROWS_MAX && bytes < GROUP_BYTES_MAX {
+        while size.has_room() {
             match self.orders.try_recv() {
                 Ok(Order::Commit(request)) => {
-                    rows += request.rows;
-                    bytes += request.bytes;
-                    group.push(*request);
+                    size.add(&request);
+                    group.push(request);
                 }
                 Ok(Order::Close(closed)) => return (group, Some(closed)),
                 Err(_) => break,
@@ -131,8 +140,9 @@ impl Writer {
     fn commit_or_refuse(&mut self, group: Vec<Request>) {
         let read_only = self.shared.read_only.read().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(reason) = read_only {
-            for request in group {
-                answer(request.reply, Err(Error::ReadOnly { reason: reason.clone() }));
+            let refusal = Error::ReadOnly { reason };
+            for Request { commits, reply, .. } in group {
+                answer(reply, commits.iter().map(|_| Err(refusal.clone())).collect());
             }
             return;
         }
@@ -144,14 +154,21 @@ impl Writer {
         let mut group = Group::new(shared.view.engine(), self.head);
         let mut answers = Vec::with_capacity(requests.len());
         let mut slots = Vec::with_capacity(requests.len());
-        for request in requests {
-            answers.push((request.reply, group.stage(request.commit)));
-            slots.push(request.slot);
+        for Request { commits, reply, slot } in requests {
+            let staged: Outcomes = commits.into_iter().map(|commit| group.stage(commit)).collect();
+            answers.push((reply, staged));
+            slots.push(slot);
         }
         // Refusals wait as well: one that is due to a commit of this group must not be told before that commit is readable.
         let outcome = if group.is_empty() { Ok(()) } else { self.write(group) };
-        for (reply, staged) in answers {
-            answer(reply, staged.and_then(|seq| outcome.clone().map(|()| seq)));
+        for (reply, mut staged) in answers {
+            if let Err(failure) = &outcome {
+                staged
+                    .iter_mut()
+                    .filter(|staged| staged.is_ok())
+                    .for_each(|staged| *staged = Err(failure.clone()));
+            }
+            answer(reply, staged);
         }
         drop(slots);
         if outcome.is_err() {
@@ -215,9 +232,24 @@ impl Drop for AbortOnPanic {
     }
 }
 
-fn answer(reply: oneshot::Sender<Result<CommitSeq, Error>>, outcome: Result<CommitSeq, Error>) {
-    // Whoever asked may be gone; the commit stands all the same.
-    let _ = reply.send(outcome);
+impl Size {
+    fn add(&mut self, request: &Request) {
+        self.commits += request.commits.len();
+        for commit in &request.commits {
+            let (rows, bytes) = commit.size();
+            self.rows += rows;
+            self.bytes += bytes;
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.commits < GROUP_COMMITS_MAX && self.rows < GROUP_ROWS_MAX && self.bytes < GROUP_BYTES_MAX
+    }
+}
+
+fn answer(reply: oneshot::Sender<Outcomes>, outcomes: Outcomes) {
+    // Whoever asked may be gone; the commits stand all the same.
+    let _ = reply.send(outcomes);
 }
 
 /// A failure with its source, in one line.

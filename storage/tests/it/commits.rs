@@ -70,6 +70,51 @@ async fn of_many_at_once_each_increment_counts() {
 }
 
 #[tokio::test]
+async fn commits_that_go_together_hold_or_fail_each_for_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let expecting = |name: &str, version: Option<u64>, value| {
+        let mut commit = put(name, value);
+        match version {
+            None => commit.expect_absent(&NUMBERS, &name.to_owned()),
+            Some(version) => commit.expect(&NUMBERS, &name.to_owned(), version),
+        };
+        commit
+    };
+    let commits = vec![
+        expecting("a", None, 1),
+        // Each sees those before it: this one comes too late, the next one at the right moment.
+        expecting("a", None, 2),
+        expecting("a", Some(1), 3),
+        put(&"k".repeat(KEY_BYTES_MAX), 1),
+        Commit::new(),
+        expecting("b", None, 4),
+    ];
+    let outcomes = store.commit_all(commits).await;
+    assert!(
+        matches!(
+            outcomes[..],
+            [Ok(_), Err(Error::Conflict), Ok(_), Err(Error::TooLarge { .. }), Ok(_), Ok(_)]
+        ),
+        "{outcomes:?}"
+    );
+    assert_eq!((number(&store, "a"), number(&store, "b")), (Some((3, 2)), Some((4, 1))));
+    assert!(store.commit_all(Vec::new()).await.is_empty());
+    store.close().await;
+    assert!(matches!(store.commit_all(vec![put("a", 5)]).await[..], [Err(Error::Closed)]));
+}
+
+#[tokio::test]
+async fn more_commits_than_fit_into_a_group_are_all_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let commits = (0..6_000).map(|index| put(&name(index), index as u64)).collect();
+    assert!(store.commit_all(commits).await.iter().all(Result::is_ok));
+    assert_eq!(number(&store, &name(5_999)), Some((5_999, 1)));
+    assert_eq!(store.stats().rows, 6_000);
+}
+
+#[tokio::test]
 async fn a_scan_gives_pages_in_both_directions() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
