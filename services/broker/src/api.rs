@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use crate::Error;
+use crate::{Error, embedded, many};
 
 /// Topics of commands: unlike an event, a command without a queue is refused.
 pub const RECOVERY_TOPIC_PREFIX: &str = "recovery.";
@@ -20,6 +20,12 @@ pub trait Broker: Send + Sync + 'static {
     /// # Errors
     /// The message may be there or not; publish it again with the same id.
     async fn publish(&self, message: Message) -> Result<(), Error>;
+
+    /// Publishes several messages: those of one key in their order, and none behind one of its key that failed. What each of
+    /// them costs is a part of what it costs alone.
+    async fn publish_all(&self, messages: Vec<Message>) -> Published {
+        many::publish_each(self, messages).await
+    }
 
     /// Declares `queue` and consumes it until the consumer is dropped or the broker closed. One consumer of a durable
     /// queue is active at a time. The implementation reconnects by itself.
@@ -57,6 +63,16 @@ pub struct Message {
     pub payload: Bytes,
     /// Names and values; the W3C trace context rides here.
     pub headers: Vec<(String, String)>,
+}
+
+/// What became of messages that were published together.
+#[derive(Debug)]
+pub struct Published {
+    /// For each message in its place whether it is durable. Of the others some may be there nevertheless: publish them again
+    /// with the same ids.
+    pub is_durable: Vec<bool>,
+    /// Why the first of the others is not.
+    pub failure: Option<Error>,
 }
 
 /// What is listened to.
@@ -125,20 +141,34 @@ pub struct Delivery {
     pub message: Message,
     /// From 1; redeliveries after a crash do not count.
     pub attempt: u32,
-    pub(crate) settle: Box<dyn Settle>,
+    pub(crate) held: Held,
 }
 
-/// What becomes of a delivery.
+/// What becomes of a delivery that is not done.
 pub(crate) enum Verdict {
-    Done,
     Later(String),
     Dead(String),
 }
 
 /// The way back to the broker that delivered.
+pub(crate) enum Held {
+    /// A row of the embedded broker: many are acknowledged in one commit.
+    Row(embedded::Held),
+    /// Whatever is settled one by one.
+    Single(Box<dyn Settle>),
+}
+
+/// A delivery that is settled by itself.
 #[async_trait]
 pub(crate) trait Settle: Send + Sync {
-    async fn settle(self: Box<Self>, message: Message, attempt: u32, verdict: Verdict) -> Result<(), Error>;
+    async fn ack(self: Box<Self>) -> Result<(), Error>;
+
+    async fn put_aside(
+        self: Box<Self>,
+        message: Message,
+        attempt: u32,
+        verdict: Verdict,
+    ) -> Result<(), Error>;
 }
 
 impl Delivery {
@@ -147,7 +177,22 @@ impl Delivery {
     /// # Errors
     /// It will be delivered again.
     pub async fn ack(self) -> Result<(), Error> {
-        self.settle.settle(self.message, self.attempt, Verdict::Done).await
+        Delivery::ack_all(vec![self]).await
+    }
+
+    /// As [`Delivery::ack`], for several deliveries of one broker; the embedded one makes a single commit of it.
+    ///
+    /// # Errors
+    /// Some or all of them will be delivered again.
+    pub async fn ack_all(deliveries: Vec<Delivery>) -> Result<(), Error> {
+        let mut rows = Vec::with_capacity(deliveries.len());
+        for delivery in deliveries {
+            match delivery.held {
+                Held::Row(held) => rows.push(held),
+                Held::Single(held) => held.ack().await?,
+            }
+        }
+        embedded::ack_all(rows).await
     }
 
     /// Delivers it again after the next step of the ladder; after the last one it is a dead letter.
@@ -155,7 +200,7 @@ impl Delivery {
     /// # Errors
     /// It will be delivered again, sooner.
     pub async fn retry_later(self, cause: &str) -> Result<(), Error> {
-        self.settle.settle(self.message, self.attempt, Verdict::Later(cause.to_owned())).await
+        self.put_aside(Verdict::Later(cause.to_owned())).await
     }
 
     /// Gives it up: no attempt can help.
@@ -163,7 +208,14 @@ impl Delivery {
     /// # Errors
     /// It will be delivered again.
     pub async fn dead(self, cause: &str) -> Result<(), Error> {
-        self.settle.settle(self.message, self.attempt, Verdict::Dead(cause.to_owned())).await
+        self.put_aside(Verdict::Dead(cause.to_owned())).await
+    }
+
+    async fn put_aside(self, verdict: Verdict) -> Result<(), Error> {
+        match self.held {
+            Held::Row(held) => held.put_aside(self.message, self.attempt, verdict).await,
+            Held::Single(held) => held.put_aside(self.message, self.attempt, verdict).await,
+        }
     }
 }
 
@@ -191,6 +243,11 @@ impl Consumer {
     /// The next delivery; `None` once the broker is closed. Safe to cancel.
     pub async fn next(&mut self) -> Option<Delivery> {
         self.deliveries.recv().await
+    }
+
+    /// The next delivery when there is one at this moment.
+    pub fn try_next(&mut self) -> Option<Delivery> {
+        self.deliveries.try_recv().ok()
     }
 }
 

@@ -4,6 +4,7 @@
 //! ready or put off as before, so what was delivered but not settled is delivered again. Bindings are rows too, hence
 //! what is published while a consumer is away waits for it. Transient queues are in memory only.
 
+mod held;
 mod memory;
 mod rows;
 
@@ -15,18 +16,25 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::AbortHandle;
 use vitrina_storage::{Commit, Scan, Store, prefix};
 
-use crate::api::{Settle, Verdict};
-use crate::embedded::memory::{Lane, State, Transient, now_ms};
+use crate::api::{self, Settle, Verdict};
+pub(crate) use crate::embedded::held::{Held, ack_all};
+use crate::embedded::memory::{Lane, State, Transient};
 use crate::embedded::rows::{BINDINGS, Binding, DEAD, QUEUED, QueuedRow};
 use crate::{
-    Broker, Consumer, DeadLetter, Delivery, Error, Health, Ladder, Message, Queue, QueueKind,
-    RECOVERY_TOPIC_PREFIX, topic,
+    Broker, Consumer, DeadLetter, Delivery, Error, Health, Ladder, Message, Published, Queue, QueueKind,
+    RECOVERY_TOPIC_PREFIX, many,
 };
 
 /// Rows of a queue before publishing is refused: about 1 GiB at 1 KiB each, days of a consumer's absence.
 const QUEUE_ROWS_MAX: usize = 1_000_000;
 /// Messages that wait in a transient queue. A consumer that falls behind further is ended, since it missed some.
 const TRANSIENT_MESSAGES_MAX: usize = 10_000;
+/// Messages that are published in one commit, and bytes of their payloads: with three queues for each, about what a commit
+/// of the store takes. More of them are published one by one.
+const TOGETHER_MESSAGES_MAX: usize = 256;
+const TOGETHER_BYTES_MAX: usize = 512 * 1024;
+/// Rows that are read at a time for a consumer.
+const FEED_ROWS_MAX: usize = 64;
 /// The pause after a failed read of the store.
 const READ_PAUSE: Duration = Duration::from_secs(1);
 
@@ -39,6 +47,9 @@ pub fn embedded(store: Store) -> Arc<dyn Broker> {
 pub fn embedded_with(store: Store, ladder: Ladder) -> Arc<dyn Broker> {
     Arc::new(Embedded(Arc::new(Inner { store, ladder, state: Mutex::default() })))
 }
+
+/// The queues of a message, with the row that it gets in each.
+type Targets = Vec<(Arc<Lane>, u64)>;
 
 struct Embedded(Arc<Inner>);
 
@@ -61,53 +72,84 @@ impl Inner {
         Ok(state)
     }
 
-    /// The queues that a message goes to, with the row that it gets.
-    fn route(&self, message: &Message) -> Result<Vec<(Arc<Lane>, u64)>, Error> {
+    /// For each message the queues that it goes to, with the row that it gets.
+    fn route(&self, messages: &[Message]) -> Result<Vec<Targets>, Error> {
         let mut state = self.state()?;
-        let mut targets = Vec::new();
-        for lane in state.lanes.values() {
-            if lane.topics().iter().any(|pattern| topic::is_match(pattern, &message.topic)) {
+        let mut routes = Vec::with_capacity(messages.len());
+        for message in messages {
+            let mut lanes = Vec::new();
+            for lane in state.lanes.values().filter(|lane| lane.is_bound_to(&message.topic)) {
                 if lane.len() >= QUEUE_ROWS_MAX {
                     return Err(Error::Full(lane.name.clone()));
                 }
-                targets.push(Arc::clone(lane));
+                lanes.push(Arc::clone(lane));
             }
+            let is_command = message.topic.starts_with(RECOVERY_TOPIC_PREFIX);
+            if is_command
+                && lanes.is_empty()
+                && !state.transient.iter().any(|to| to.is_bound_to(&message.topic))
+            {
+                return Err(Error::Unroutable(message.topic.clone()));
+            }
+            routes.push(lanes.into_iter().map(|lane| (lane, state.next_seq())).collect());
         }
-        Ok(targets.into_iter().map(|lane| (lane, state.next_seq())).collect())
+        Ok(routes)
     }
 
-    fn send_transient(&self, message: &Message) -> Result<usize, Error> {
+    /// Publishes all of them in one commit, or none.
+    async fn publish_together(&self, messages: &[Message]) -> Result<(), Error> {
+        let routes = self.route(messages)?;
+        let mut commit = Commit::new();
+        for (message, targets) in messages.iter().zip(&routes) {
+            for (lane, seq) in targets {
+                commit.put(&QUEUED, &(lane.name.clone(), *seq), &QueuedRow::new(message));
+            }
+        }
+        self.store.commit(commit).await?;
+        for (lane, seq) in routes.iter().flatten() {
+            lane.ready(*seq);
+        }
+        self.send_transient(messages)
+    }
+
+    fn send_transient(&self, messages: &[Message]) -> Result<(), Error> {
         let mut state = self.state()?;
-        let is_meant =
-            |to: &Transient| to.topics.iter().any(|pattern| topic::is_match(pattern, &message.topic));
-        state.transient.retain(|to| !is_meant(to) || to.messages.try_send(message.clone()).is_ok());
-        Ok(state.transient.iter().filter(|to| is_meant(to)).count())
+        state.transient.retain(|to| {
+            let mut meant = messages.iter().filter(|message| to.is_bound_to(&message.topic));
+            meant.all(|message| to.messages.try_send(message.clone()).is_ok())
+        });
+        Ok(())
     }
 }
 
 #[async_trait]
 impl Broker for Embedded {
     async fn publish(&self, message: Message) -> Result<(), Error> {
-        let targets = self.0.route(&message)?;
-        if !targets.is_empty() {
-            let mut commit = Commit::new();
-            for (lane, seq) in &targets {
-                commit.put(&QUEUED, &(lane.name.clone(), *seq), &QueuedRow::new(&message));
+        self.0.publish_together(&[message]).await
+    }
+
+    async fn publish_all(&self, messages: Vec<Message>) -> Published {
+        let mut published = Published::none(messages.len());
+        let mut at = 0;
+        while at < messages.len() && published.failure.is_none() {
+            let together = &messages[at..at + together(&messages[at..])];
+            let is_durable = &mut published.is_durable[at..at + together.len()];
+            if self.0.publish_together(together).await.is_ok() {
+                is_durable.fill(true);
+            } else {
+                // Which of them it is, and whether the others can go, comes out one by one.
+                let each = many::publish_each(self, together.to_vec()).await;
+                is_durable.copy_from_slice(&each.is_durable);
+                published.failure = each.failure;
             }
-            self.0.store.commit(commit).await?;
+            at += together.len();
         }
-        for (lane, seq) in &targets {
-            lane.ready(*seq);
-        }
-        let heard = self.0.send_transient(&message)? + targets.len();
-        if heard == 0 && message.topic.starts_with(RECOVERY_TOPIC_PREFIX) {
-            return Err(Error::Unroutable(message.topic));
-        }
-        Ok(())
+        published
     }
 
     async fn consume(&self, queue: Queue) -> Result<Consumer, Error> {
-        let (sender, receiver) = mpsc::channel(1);
+        // What waits here counts against the prefetch already.
+        let (sender, receiver) = mpsc::channel(usize::from(queue.prefetch.max(1)));
         let feeder = match queue.kind {
             QueueKind::Transient => {
                 let (messages, waiting) = mpsc::channel(TRANSIENT_MESSAGES_MAX);
@@ -139,7 +181,7 @@ impl Broker for Embedded {
     async fn dead_letters(&self, queue: &str, limit: usize) -> Result<Vec<DeadLetter>, Error> {
         let scan = Scan::first(prefix(&queue.to_owned()), limit);
         let rows = DEAD.scan(&self.0.store, scan)?;
-        Ok(rows.into_iter().map(|(_, row)| row.value.dead_letter()).collect())
+        Ok(rows.into_iter().map(|(_, row)| row.value.into_dead_letter()).collect())
     }
 
     async fn replay_dead_letter(&self, queue: &str, id: &str) -> Result<(), Error> {
@@ -149,7 +191,7 @@ impl Broker for Embedded {
             let mut state = self.0.state()?;
             (state.lane(queue), state.next_seq())
         };
-        let fresh = QueuedRow::new(&row.value.message());
+        let fresh = QueuedRow::new(&row.value.into_message());
         let mut commit = Commit::new();
         commit.expect(&DEAD, &key, row.version).delete(&DEAD, &key).put(
             &QUEUED,
@@ -187,9 +229,19 @@ impl Embedded {
     }
 }
 
+/// How many of the first messages are published in one commit; at least one.
+fn together(messages: &[Message]) -> usize {
+    let mut bytes = 0;
+    let fits = |message: &&Message| {
+        bytes += message.payload.len();
+        bytes <= TOGETHER_BYTES_MAX
+    };
+    messages.iter().take(TOGETHER_MESSAGES_MAX).take_while(fits).count().max(1)
+}
+
 async fn feed_transient(mut waiting: mpsc::Receiver<Message>, sender: mpsc::Sender<Delivery>) {
     while let Some(message) = waiting.recv().await {
-        let delivery = Delivery { message, attempt: 1, settle: Box::new(Forgotten) };
+        let delivery = Delivery { message, attempt: 1, held: api::Held::Single(Box::new(Forgotten)) };
         if sender.send(delivery).await.is_err() {
             return;
         }
@@ -200,26 +252,10 @@ async fn feed_transient(mut waiting: mpsc::Receiver<Message>, sender: mpsc::Send
 async fn feed(inner: Arc<Inner>, lane: Arc<Lane>, permits: Arc<Semaphore>, sender: mpsc::Sender<Delivery>) {
     let _active = lane.active.lock().await;
     while let Ok(permit) = Arc::clone(&permits).acquire_owned().await {
-        let seq = lane.take().await;
-        let held = Held {
-            inner: Arc::clone(&inner),
-            lane: Arc::clone(&lane),
-            seq,
-            is_settled: Settled::No,
-            _permit: permit,
-        };
-        match QUEUED.get(&inner.store, &(lane.name.clone(), seq)) {
-            Ok(Some(row)) => {
-                let delivery = Delivery {
-                    message: row.value.message(),
-                    attempt: row.value.attempt,
-                    settle: Box::new(held),
-                };
-                if sender.send(delivery).await.is_err() {
-                    return;
-                }
-            }
-            Ok(None) => held.forget(),
+        let held = take(&inner, &lane, &permits, permit).await;
+        let keys: Vec<_> = held.iter().map(Held::key).collect();
+        let rows = match QUEUED.get_many(&inner.store, &keys) {
+            Ok(rows) => rows,
             Err(error) => {
                 tracing::error!(
                     queue = lane.name,
@@ -228,81 +264,40 @@ async fn feed(inner: Arc<Inner>, lane: Arc<Lane>, permits: Arc<Semaphore>, sende
                 );
                 drop(held);
                 tokio::time::sleep(READ_PAUSE).await;
+                continue;
+            }
+        };
+        for (held, row) in held.into_iter().zip(rows) {
+            let Some(row) = row else {
+                held.forget();
+                continue;
+            };
+            let attempt = row.value.attempt;
+            let delivery =
+                Delivery { message: row.value.into_message(), attempt, held: api::Held::Row(held) };
+            if sender.send(delivery).await.is_err() {
+                return;
             }
         }
     }
 }
 
-#[derive(PartialEq, Eq)]
-enum Settled {
-    No,
-    Yes,
-}
-
-/// A row that was delivered; it becomes ready again when it is dropped unsettled.
-struct Held {
-    inner: Arc<Inner>,
-    lane: Arc<Lane>,
-    seq: u64,
-    is_settled: Settled,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Held {
-    fn forget(mut self) {
-        self.is_settled = Settled::Yes;
+/// Takes the next row, and those that are ready behind it as far as the prefetch allows.
+async fn take(
+    inner: &Arc<Inner>,
+    lane: &Arc<Lane>,
+    permits: &Arc<Semaphore>,
+    permit: OwnedSemaphorePermit,
+) -> Vec<Held> {
+    let first = lane.take().await;
+    let mut held = vec![Held::new(inner, lane, first, permit)];
+    while held.len() < FEED_ROWS_MAX
+        && let Ok(permit) = Arc::clone(permits).try_acquire_owned()
+        && let Some(seq) = lane.try_take()
+    {
+        held.push(Held::new(inner, lane, seq, permit));
     }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        if self.is_settled == Settled::No {
-            self.lane.ready(self.seq);
-        }
-    }
-}
-
-#[async_trait]
-impl Settle for Held {
-    async fn settle(
-        mut self: Box<Self>,
-        message: Message,
-        attempt: u32,
-        verdict: Verdict,
-    ) -> Result<(), Error> {
-        let key = (self.lane.name.clone(), self.seq);
-        let mut row = QueuedRow::new(&message);
-        row.attempt = attempt;
-        let mut commit = Commit::new();
-        let mut due = None;
-        match verdict {
-            Verdict::Done => {
-                commit.delete(&QUEUED, &key);
-            }
-            Verdict::Later(cause) => {
-                row.cause = cause;
-                if let Some(delay) = self.inner.ladder.after(attempt) {
-                    row.attempt = attempt.saturating_add(1);
-                    row.due_ms =
-                        now_ms().saturating_add(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
-                    due = Some(row.due_ms);
-                    commit.put(&QUEUED, &key, &row);
-                } else {
-                    commit.delete(&QUEUED, &key).put(&DEAD, &(key.0.clone(), message.id), &row);
-                }
-            }
-            Verdict::Dead(cause) => {
-                row.cause = cause;
-                commit.delete(&QUEUED, &key).put(&DEAD, &(key.0.clone(), message.id), &row);
-            }
-        }
-        self.inner.store.commit(commit).await?;
-        self.is_settled = Settled::Yes;
-        if let Some(due) = due {
-            self.lane.put_off(due, self.seq);
-        }
-        Ok(())
-    }
+    held
 }
 
 /// A transient delivery: nothing is left to be done.
@@ -310,7 +305,11 @@ struct Forgotten;
 
 #[async_trait]
 impl Settle for Forgotten {
-    async fn settle(self: Box<Self>, _: Message, _: u32, _: Verdict) -> Result<(), Error> {
+    async fn ack(self: Box<Self>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn put_aside(self: Box<Self>, _: Message, _: u32, _: Verdict) -> Result<(), Error> {
         Ok(())
     }
 }

@@ -14,12 +14,14 @@
 mod api;
 mod embedded;
 mod error;
+mod many;
 mod rabbit;
 pub mod testing;
 mod topic;
 
 pub use crate::api::{
-    Broker, Consumer, DeadLetter, Delivery, Health, Ladder, Message, Queue, QueueKind, RECOVERY_TOPIC_PREFIX,
+    Broker, Consumer, DeadLetter, Delivery, Health, Ladder, Message, Published, Queue, QueueKind,
+    RECOVERY_TOPIC_PREFIX,
 };
 pub use crate::embedded::{embedded, embedded_with};
 pub use crate::error::Error;

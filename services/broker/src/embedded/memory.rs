@@ -9,7 +9,7 @@ use tokio::task::AbortHandle;
 use vitrina_storage::{Scan, Store};
 
 use crate::embedded::rows::{BINDINGS, QUEUED};
-use crate::{Error, Message};
+use crate::{Error, Message, topic};
 
 /// Rows that are read at a time when the queues are loaded.
 const LOAD_PAGE_ROWS: usize = 500;
@@ -29,6 +29,12 @@ pub(super) struct State {
 pub(super) struct Transient {
     pub(super) topics: Vec<String>,
     pub(super) messages: mpsc::Sender<Message>,
+}
+
+impl Transient {
+    pub(super) fn is_bound_to(&self, topic: &str) -> bool {
+        self.topics.iter().any(|pattern| topic::is_match(pattern, topic))
+    }
 }
 
 /// A durable queue.
@@ -98,8 +104,8 @@ impl Lane {
         self.index().topics = topics;
     }
 
-    pub(super) fn topics(&self) -> Vec<String> {
-        self.index().topics.clone()
+    pub(super) fn is_bound_to(&self, topic: &str) -> bool {
+        self.index().topics.iter().any(|pattern| topic::is_match(pattern, topic))
     }
 
     /// Rows that wait.
@@ -121,7 +127,7 @@ impl Lane {
     /// The next row that is ready. One caller at a time; safe to cancel.
     pub(super) async fn take(&self) -> u64 {
         loop {
-            let pause = match self.try_take(now_ms()) {
+            let pause = match self.take_at(now_ms()) {
                 Ok(seq) => return seq,
                 Err(pause) => pause,
             };
@@ -130,7 +136,13 @@ impl Lane {
         }
     }
 
-    fn try_take(&self, now_ms: u64) -> Result<u64, Duration> {
+    /// The next row when it is ready at this moment.
+    pub(super) fn try_take(&self) -> Option<u64> {
+        self.take_at(now_ms()).ok()
+    }
+
+    /// The next row, or how long it is until one is due.
+    fn take_at(&self, now_ms: u64) -> Result<u64, Duration> {
         let mut index = self.index();
         while let Some(&(due, seq)) = index.put_off.first() {
             if due > now_ms {

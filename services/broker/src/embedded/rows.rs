@@ -63,17 +63,18 @@ impl QueuedRow {
         }
     }
 
-    pub(super) fn message(&self) -> Message {
+    pub(super) fn into_message(self) -> Message {
         Message {
-            id: self.id.clone(),
-            topic: self.topic.clone(),
-            key: self.key.clone(),
-            payload: self.payload.clone(),
-            headers: self.headers.iter().map(|header| (header.name.clone(), header.value.clone())).collect(),
+            id: self.id,
+            topic: self.topic,
+            key: self.key,
+            payload: self.payload,
+            headers: self.headers.into_iter().map(|header| (header.name, header.value)).collect(),
         }
     }
 
-    pub(super) fn dead_letter(&self) -> DeadLetter {
-        DeadLetter { message: self.message(), cause: self.cause.clone(), attempts: self.attempt }
+    pub(super) fn into_dead_letter(mut self) -> DeadLetter {
+        let (cause, attempts) = (std::mem::take(&mut self.cause), self.attempt);
+        DeadLetter { message: self.into_message(), cause, attempts }
     }
 }

@@ -7,7 +7,7 @@ use lapin::types::FieldTable;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use crate::api::{Settle, Verdict};
+use crate::api::{self, Settle, Verdict};
 use crate::rabbit::{LINK_TIMEOUT, LOOK, Shared, topology, wire, within};
 use crate::{Consumer, Delivery, Error, Message, Queue, QueueKind};
 
@@ -76,14 +76,14 @@ async fn feed_once(
         let mut source = delivery.map_err(Error::Rabbit)?;
         let data = std::mem::take(&mut source.data);
         let letter = wire::read(&source.properties, source.routing_key.as_str(), data).letter;
-        let settle = Held {
+        let held = Held {
             shared: shared.clone(),
             queue: queue.name.clone(),
             kind: queue.kind,
             source: Some(source),
         };
-        let delivery =
-            Delivery { message: letter.message, attempt: letter.attempts, settle: Box::new(settle) };
+        let held = api::Held::Single(Box::new(held));
+        let delivery = Delivery { message: letter.message, attempt: letter.attempts, held };
         if sender.send(delivery).await.is_err() {
             return Ok(());
         }
@@ -121,26 +121,29 @@ enum Step {
 
 #[async_trait]
 impl Settle for Held {
-    async fn settle(
-        mut self: Box<Self>,
+    async fn ack(mut self: Box<Self>) -> Result<(), Error> {
+        let Some(source) = self.source.take() else { return Ok(()) };
+        within(source.ack(BasicAckOptions::default())).await?;
+        Ok(())
+    }
+
+    /// Confirmed at its next place first, acknowledged here afterwards: twice at worst, never lost.
+    async fn put_aside(
+        self: Box<Self>,
         message: Message,
         attempt: u32,
         verdict: Verdict,
     ) -> Result<(), Error> {
-        // Confirmed at its next place first, acknowledged here afterwards: twice at worst, never lost.
-        match (self.kind, verdict) {
-            (QueueKind::Transient, _) | (_, Verdict::Done) => {}
-            (QueueKind::Durable, Verdict::Later(cause)) => {
-                let step = self.shared.ladder.after(attempt).map_or(Step::Dead, Step::Later);
-                self.put(&message, attempt, &cause, step).await?;
-            }
-            (QueueKind::Durable, Verdict::Dead(cause)) => {
-                self.put(&message, attempt, &cause, Step::Dead).await?
-            }
+        if self.kind == QueueKind::Durable {
+            let (step, cause) = match verdict {
+                Verdict::Later(cause) => {
+                    (self.shared.ladder.after(attempt).map_or(Step::Dead, Step::Later), cause)
+                }
+                Verdict::Dead(cause) => (Step::Dead, cause),
+            };
+            self.put(&message, attempt, &cause, step).await?;
         }
-        let Some(source) = self.source.take() else { return Ok(()) };
-        within(source.ack(BasicAckOptions::default())).await?;
-        Ok(())
+        self.ack().await
     }
 }
 

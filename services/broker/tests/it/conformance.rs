@@ -101,6 +101,8 @@ macro_rules! both {
 
 both! {
     a_message_arrives_whole_and_in_order => check_order,
+    messages_that_go_together_arrive_whole_and_in_order => check_together,
+    a_command_that_nobody_takes_holds_up_no_other => check_one_of_many,
     a_message_waits_for_a_consumer_that_is_away => check_away,
     a_message_put_off_comes_again_and_dies_after_the_last_step => check_ladder,
     a_dead_letter_is_replayed_or_dropped => check_dead,
@@ -120,6 +122,45 @@ async fn check_order(case: Case) {
         assert_eq!(delivery.attempt, 1);
         delivery.ack().await.unwrap();
     }
+}
+
+async fn check_together(case: Case) {
+    let mut consumer = case.consume().await;
+    let topic = format!("{}.changed", case.name);
+    let ids: Vec<String> = (0..300).map(|id| id.to_string()).collect();
+    let messages = ids.iter().map(|id| message(&topic, id)).collect();
+    let published = case.broker.publish_all(messages).await;
+    assert!(published.failure.is_none(), "{published:?}");
+    assert_eq!(published.is_durable, vec![true; ids.len()]);
+    for ids in ids.chunks(10) {
+        let mut deliveries = Vec::new();
+        for id in ids {
+            let delivery = next(&mut consumer).await;
+            assert_eq!(delivery.message, message(&topic, id));
+            deliveries.push(delivery);
+        }
+        Delivery::ack_all(deliveries).await.unwrap();
+    }
+    assert!(consumer.try_next().is_none());
+    drop(consumer);
+    // What was acknowledged does not come again.
+    case.publish("last").await;
+    assert_eq!(next(&mut case.consume().await).await.message.id, "last");
+}
+
+async fn check_one_of_many(case: Case) {
+    let mut consumer = case.consume().await;
+    let topic = format!("{}.changed", case.name);
+    let command = Message { key: "other".to_owned(), ..message(&format!("recovery.{}", case.name), "2") };
+    let messages = vec![message(&topic, "1"), command];
+    let mut published = case.broker.publish_all(messages.clone()).await;
+    // A broker that is only just starting is asked again, as an outbox does.
+    while let Some(Error::Unavailable(_)) = published.failure {
+        published = case.broker.publish_all(messages.clone()).await;
+    }
+    assert!(matches!(published.failure, Some(Error::Unroutable(_))), "{published:?}");
+    assert_eq!(published.is_durable, [true, false]);
+    assert_eq!(next(&mut consumer).await.message.id, "1");
 }
 
 async fn check_away(case: Case) {
