@@ -2,37 +2,30 @@
 //!
 //! The id of the message is marked in the commit of its effect, and only then is the message acknowledged. A message that
 //! comes again, because a crash or an outage came between, conflicts with its own mark and is acknowledged without effect.
-//! Messages of one key are handled in the order in which they came; those of different keys at the same time.
+//!
+//! Messages are handled in rounds: whatever waits, but of each key only the first, is decided and then written in one go, so
+//! that those of one key keep their order and many share the cost of a commit. While a round is written, the one before it
+//! is acknowledged.
 
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash, Hasher};
-use std::panic::AssertUnwindSafe;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
-use futures::future;
-use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 use vitrina_broker::{Consumer, Delivery, Message, Queue};
-use vitrina_storage::{self as storage, Commit};
+use vitrina_storage::Commit;
 
 use crate::call::chain;
 use crate::context::Context;
 use crate::fault::{Code, IntoFault};
 use crate::relay::backoff;
+use crate::round::{self, Outcome};
 use crate::telemetry;
 
-/// Keys that are worked on at once. Each waits for two syncs, that of its effect and that of its acknowledgement, 2–5 ms
-/// each on a slow disk; commits of one moment share a sync. 64 of them make some thousand messages a second, where 8 stay
-/// under one thousand, and an import of a catalogue sends that many.
-const LANES: usize = 64;
-/// Messages that wait in a lane; together with the broker's prefetch this bounds what a service holds in memory.
-const LANE_MESSAGES_MAX: usize = 8;
-/// Attempts to commit an effect before the message goes back to the broker: a conflict is over after one round, mostly.
-const ATTEMPTS_MAX: u32 = 16;
-/// Longest wait between two attempts.
-const CONFLICT_WAIT_MAX: Duration = Duration::from_millis(32);
+/// Messages that wait for a round or are in one; together with the broker's prefetch this bounds what a service holds in
+/// memory. An import of a catalogue sends thousands a second, and a commit of this many takes about 10 ms.
+const WAITING_MAX: usize = 256;
 
 /// Makes the commit of a message's effect.
 pub(crate) type Handler = Arc<dyn Fn(&Message) -> Result<Option<Commit>, Failed> + Send + Sync>;
@@ -45,15 +38,16 @@ pub(crate) struct Inbox {
 
 /// Why a handler did not come to a commit.
 pub(crate) struct Failed {
-    is_hopeless: bool,
-    cause: String,
+    pub(crate) is_hopeless: bool,
+    pub(crate) cause: String,
 }
 
-/// What becomes of a delivery.
-enum Outcome {
-    Done,
-    Later(String),
-    Dead(String),
+/// A message in work.
+pub(crate) struct Work {
+    pub(crate) delivery: Delivery,
+    pub(crate) span: Span,
+    /// Rounds in which it met somebody else's write.
+    pub(crate) conflicts: u32,
 }
 
 /// Keeps what the inbox needs of a handler's error.
@@ -90,111 +84,112 @@ pub(crate) async fn run(ctx: Context, inbox: Inbox, listening: CancellationToken
 }
 
 async fn drain(ctx: &Context, inbox: &Inbox, mut consumer: Consumer, stop: &CancellationToken) {
-    let (lanes, workers): (Vec<_>, Vec<_>) = (0..LANES)
-        .map(|_| {
-            let (lane, deliveries) = mpsc::channel(LANE_MESSAGES_MAX);
-            (lane, work(ctx, inbox, deliveries))
-        })
-        .unzip();
-    let take = async move {
-        loop {
-            let delivery = tokio::select! {
+    let queue: Arc<str> = Arc::from(inbox.queue.name.as_str());
+    let mut waiting = VecDeque::new();
+    // Goes on beside the next rounds; bounded by the prefetch, since what is not settled counts against it.
+    let mut settling = JoinSet::new();
+    loop {
+        while settling.try_join_next().is_some() {}
+        if waiting.is_empty() {
+            let next = tokio::select! {
                 biased;
-                () = stop.cancelled() => break,
+                () = stop.cancelled() => None,
                 delivery = consumer.next() => delivery,
             };
-            let Some(delivery) = delivery else { break };
-            let lane = &lanes[lane_of(&delivery.message.key)];
-            // A worker lives as long as its lane, so this waits for room and cannot fail.
-            if lane.send(delivery).await.is_err() {
-                break;
+            let Some(delivery) = next else { break };
+            waiting.push_back(Work::new(&queue, delivery));
+        }
+        while waiting.len() < WAITING_MAX
+            && !stop.is_cancelled()
+            && let Some(delivery) = consumer.try_next()
+        {
+            waiting.push_back(Work::new(&queue, delivery));
+        }
+        let mut done = Vec::new();
+        let handled = round::handle(ctx, inbox, first_of_each_key(&mut waiting)).await;
+        // From the last to the first: those that go again stand before the later ones of their keys.
+        for (work, outcome) in handled.into_iter().rev() {
+            let queue = Arc::clone(&queue);
+            match outcome {
+                Outcome::Again => waiting.push_front(work),
+                Outcome::Done => done.push(work),
+                Outcome::Later(cause) => drop(settling.spawn(put_off(queue, work, cause))),
+                Outcome::Dead(cause) => drop(settling.spawn(park(queue, work, cause))),
             }
         }
-        // The lanes close here, and the consumer only after the workers have acknowledged what they hold.
-        drop(lanes);
-        consumer
-    };
-    let (consumer, _) = future::join(take, future::join_all(workers)).await;
+        if !done.is_empty() {
+            settling.spawn(acknowledge(Arc::clone(&queue), done));
+        }
+    }
+    while settling.join_next().await.is_some() {}
+    // The consumer goes only now that what it delivered is settled.
     drop(consumer);
 }
 
-fn lane_of(key: &str) -> usize {
-    let mut hasher = DefaultHasher::new();
-    key.hash(&mut hasher);
-    (hasher.finish() % LANES as u64) as usize
+/// Takes the first message of each key out of what waits.
+fn first_of_each_key(waiting: &mut VecDeque<Work>) -> Vec<Work> {
+    let mut keys = HashSet::with_capacity(waiting.len());
+    let (mut first, mut rest) = (Vec::with_capacity(waiting.len()), VecDeque::new());
+    for work in waiting.drain(..) {
+        if keys.insert(work.delivery.message.key.clone()) {
+            first.push(work);
+        } else {
+            rest.push_back(work);
+        }
+    }
+    *waiting = rest;
+    first
 }
 
-async fn work(ctx: &Context, inbox: &Inbox, mut deliveries: mpsc::Receiver<Delivery>) {
-    while let Some(delivery) = deliveries.recv().await {
-        let span = telemetry::process_span(&inbox.queue.name, &delivery.message, delivery.attempt);
-        deliver(ctx, inbox, delivery).instrument(span).await;
+impl Work {
+    fn new(queue: &str, delivery: Delivery) -> Work {
+        let span = telemetry::process_span(queue, &delivery.message, delivery.attempt);
+        Work { delivery, span, conflicts: 0 }
     }
 }
 
-async fn deliver(ctx: &Context, inbox: &Inbox, delivery: Delivery) {
-    let queue = inbox.queue.name.as_str();
-    let settled = match handle(ctx, inbox, &delivery.message).await {
-        Outcome::Done => {
-            telemetry::consumed(queue, "done");
-            delivery.ack().await
-        }
-        Outcome::Later(cause) => {
-            tracing::warn!(
-                queue,
-                message_id = delivery.message.id,
-                attempt = delivery.attempt,
-                cause,
-                "a message is put off"
-            );
-            telemetry::consumed(queue, "later");
-            delivery.retry_later(&cause).await
-        }
-        Outcome::Dead(cause) => {
-            tracing::error!(
-                queue,
-                message_id = delivery.message.id,
-                cause,
-                "a message is parked as a dead letter"
-            );
-            telemetry::consumed(queue, "dead");
-            delivery.dead(&cause).await
-        }
+async fn acknowledge(queue: Arc<str>, done: Vec<Work>) {
+    telemetry::consumed(&queue, "done", done.len() as u64);
+    let (deliveries, spans): (Vec<_>, Vec<_>) =
+        done.into_iter().map(|work| (work.delivery, work.span)).unzip();
+    tell_unsettled(&queue, Delivery::ack_all(deliveries).await);
+    drop(spans);
+}
+
+async fn put_off(queue: Arc<str>, work: Work, cause: String) {
+    let Work { delivery, span, .. } = work;
+    let settle = async {
+        tracing::warn!(
+            queue = &*queue,
+            message_id = delivery.message.id,
+            attempt = delivery.attempt,
+            cause,
+            "a message is put off"
+        );
+        telemetry::consumed(&queue, "later", 1);
+        tell_unsettled(&queue, delivery.retry_later(&cause).await);
     };
+    settle.instrument(span).await;
+}
+
+async fn park(queue: Arc<str>, work: Work, cause: String) {
+    let Work { delivery, span, .. } = work;
+    let settle = async {
+        tracing::error!(
+            queue = &*queue,
+            message_id = delivery.message.id,
+            cause,
+            "a message is parked as a dead letter"
+        );
+        telemetry::consumed(&queue, "dead", 1);
+        tell_unsettled(&queue, delivery.dead(&cause).await);
+    };
+    settle.instrument(span).await;
+}
+
+fn tell_unsettled(queue: &str, settled: Result<(), vitrina_broker::Error>) {
     if let Err(error) = settled {
-        // The broker delivers it again, and the mark in the inbox keeps it from a second effect.
-        tracing::warn!(queue, error = chain(&error), "a message could not be settled");
+        // The broker delivers again, and the mark in the inbox keeps it from a second effect.
+        tracing::warn!(queue, error = chain(&error), "messages could not be settled");
     }
-}
-
-async fn handle(ctx: &Context, inbox: &Inbox, message: &Message) -> Outcome {
-    for attempt in 0..ATTEMPTS_MAX {
-        if attempt > 0 {
-            tokio::time::sleep(backoff(1).min(CONFLICT_WAIT_MAX)).await;
-        }
-        match ctx.store.is_handled(&message.id) {
-            Ok(true) => return Outcome::Done,
-            Ok(false) => {}
-            Err(error) => return Outcome::Later(chain(&error)),
-        }
-        let mut commit = match decide(inbox, message) {
-            Ok(Some(commit)) => commit,
-            Ok(None) => return Outcome::Done,
-            Err(failed) if failed.is_hopeless => return Outcome::Dead(failed.cause),
-            Err(failed) => return Outcome::Later(failed.cause),
-        };
-        commit.mark_handled(&message.id);
-        match ctx.store.commit(commit).await {
-            Ok(_) => return Outcome::Done,
-            // Either its own mark, which the next round sees, or somebody else's write, after which to decide again.
-            Err(storage::Error::Conflict) => {}
-            Err(error) => return Outcome::Later(chain(&error)),
-        }
-    }
-    Outcome::Later(format!("still contended after {ATTEMPTS_MAX} attempts"))
-}
-
-/// A handler that panics must not end the lane, and with it the inbox: its message goes up the ladder like any other failure.
-fn decide(inbox: &Inbox, message: &Message) -> Result<Option<Commit>, Failed> {
-    std::panic::catch_unwind(AssertUnwindSafe(|| (inbox.handler)(message)))
-        .unwrap_or_else(|_| Err(Failed { is_hopeless: false, cause: "the handler panicked".to_owned() }))
 }

@@ -20,6 +20,7 @@ mod inbox;
 mod lifecycle;
 pub mod page;
 mod relay;
+mod round;
 mod rpc;
 mod service;
 mod telemetry;

@@ -1,18 +1,13 @@
 //! From the outbox to the broker: in order for each key, at least once, never lost.
 //!
 //! A row leaves the outbox only after the broker has confirmed it, so a crash or an outage anywhere costs a second delivery at
-//! most, which the inbox of the consumer finds out by the event's id. Events of one key are sent one after the other; those of
-//! different keys at the same time, since a confirmed publish costs the broker a disk write.
+//! most, which the inbox of the consumer finds out by the event's id. Events are sent many at a time, since a confirm costs
+//! the broker a disk write; those of one key keep their order.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures::StreamExt;
-use futures::stream;
 use rand::Rng;
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
 use vitrina_broker::Message;
 use vitrina_storage::OutboxRow;
 
@@ -23,8 +18,6 @@ use crate::telemetry;
 
 /// Rows that are read and sent before the next look at the outbox; with events of some hundred bytes, well under 1 MB.
 const BATCH_ROWS: usize = 256;
-/// Keys whose events are on their way at once: enough to fill the broker's group commit.
-const KEYS_AT_ONCE: usize = 32;
 /// First wait after a failure, doubled up to [`BACKOFF_MAX`].
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
 /// Longest wait after a failure: a broker that returns gets the events within 5 s, as the design asks.
@@ -101,14 +94,23 @@ async fn relay_batch(ctx: &Context, service: &'static str) -> Sent {
         }
     };
     let total = rows.len();
-    let has_failed = AtomicBool::new(false);
-    let done: Vec<Vec<u64>> = stream::iter(by_key(rows))
-        .map(|rows| send_key(ctx, service, rows, &has_failed))
-        .buffer_unordered(KEYS_AT_ONCE)
-        .collect()
-        .await;
-    let mut done = done.concat();
-    done.sort_unstable();
+    let seqs: Vec<u64> = rows.iter().map(|row| row.seq).collect();
+    let (messages, spans): (Vec<_>, Vec<_>) = rows.into_iter().map(traced).unzip();
+    let published = ctx.broker.publish_all(messages).await;
+    drop(spans);
+    let done: Vec<u64> = seqs
+        .into_iter()
+        .zip(published.is_durable)
+        .filter_map(|(seq, is_durable)| is_durable.then_some(seq))
+        .collect();
+    if let Some(error) = published.failure {
+        tracing::warn!(
+            service,
+            left = total - done.len(),
+            error = chain(&error),
+            "events were not sent; they stay in the outbox"
+        );
+    }
     if let Err(error) = outbox.done(&done).await {
         tracing::error!(
             service,
@@ -121,58 +123,13 @@ async fn relay_batch(ctx: &Context, service: &'static str) -> Sent {
     if done.len() == total { Sent::All } else { Sent::Failed }
 }
 
-/// The rows of each key in their order; keys in the order of their first row.
-fn by_key(rows: Vec<OutboxRow>) -> Vec<Vec<OutboxRow>> {
-    let mut place: HashMap<String, usize> = HashMap::new();
-    let mut keys: Vec<Vec<OutboxRow>> = Vec::new();
-    for row in rows {
-        let at = *place.entry(row.message.key.clone()).or_insert(keys.len());
-        if at == keys.len() {
-            keys.push(Vec::new());
-        }
-        keys[at].push(row);
-    }
-    keys
-}
-
-/// Sends the events of one key until one fails; gives those that were confirmed.
-async fn send_key(
-    ctx: &Context,
-    service: &'static str,
-    rows: Vec<OutboxRow>,
-    has_failed: &AtomicBool,
-) -> Vec<u64> {
-    let mut done = Vec::with_capacity(rows.len());
-    for row in rows {
-        // One failure most often means that the broker is away: the other keys need not find that out one by one.
-        if has_failed.load(Ordering::Relaxed) {
-            break;
-        }
-        let seq = row.seq;
-        match send(ctx, row).await {
-            Ok(()) => done.push(seq),
-            Err(error) => {
-                if !has_failed.swap(true, Ordering::Relaxed) {
-                    tracing::warn!(
-                        service,
-                        seq,
-                        error = chain(&error),
-                        "an event was not sent; it stays in the outbox"
-                    );
-                }
-                break;
-            }
-        }
-    }
-    done
-}
-
-async fn send(ctx: &Context, row: OutboxRow) -> Result<(), vitrina_broker::Error> {
+/// The message of a row and the span of its sending. The consumer's span becomes a child of this one. Without telemetry there
+/// is none, and the request's context stays.
+fn traced(row: OutboxRow) -> (Message, tracing::Span) {
     let mut message = message(row);
     let span = telemetry::publish_span(&message);
-    // The consumer's span becomes a child of this one. Without telemetry there is none, and the request's context stays.
     span.in_scope(|| vitrina_otel::propagate::inject_message(&mut message.headers));
-    ctx.broker.publish(message).instrument(span).await
+    (message, span)
 }
 
 fn message(row: OutboxRow) -> Message {
@@ -200,20 +157,7 @@ pub(crate) fn backoff(failures: u32) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use vitrina_storage::OutboxMessage;
-
     use super::*;
-
-    #[test]
-    fn the_rows_of_a_key_keep_their_order() {
-        let row = |seq, key: &str| OutboxRow {
-            seq,
-            message: OutboxMessage { key: key.to_owned(), ..OutboxMessage::default() },
-        };
-        let keys = by_key(vec![row(1, "a"), row(2, "b"), row(3, "a"), row(4, "c"), row(5, "b")]);
-        let seqs: Vec<Vec<u64>> = keys.iter().map(|rows| rows.iter().map(|row| row.seq).collect()).collect();
-        assert_eq!(seqs, [vec![1, 3], vec![2, 5], vec![4]]);
-    }
 
     #[test]
     fn the_wait_grows_up_to_its_bound() {

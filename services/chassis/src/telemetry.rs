@@ -83,10 +83,23 @@ pub(crate) fn relayed(service: &'static str, count: u64) {
     RELAYED.add(count, &[KeyValue::new(names::SERVICE, service)]);
 }
 
-/// Counts a message that was settled.
-pub(crate) fn consumed(queue: &str, outcome: &'static str) {
+/// The span of writing the effects of several messages at once; it is linked to theirs.
+pub(crate) fn round_span(queue: &str, count: usize) -> Span {
+    info_span!(
+        parent: None,
+        "inbox.round",
+        otel.name = format!("process {queue}"),
+        otel.kind = "consumer",
+        messaging.operation.type = "process",
+        messaging.destination.name = queue,
+        messaging.batch.message_count = count,
+    )
+}
+
+/// Counts messages that were settled.
+pub(crate) fn consumed(queue: &str, outcome: &'static str, count: u64) {
     CONSUMED.add(
-        1,
+        count,
         &[
             KeyValue::new(names::MESSAGING_DESTINATION_NAME, queue.to_owned()),
             KeyValue::new(OUTCOME, outcome),

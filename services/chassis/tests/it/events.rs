@@ -11,7 +11,7 @@ use vitrina_chassis::{Call, Caller, Service, start, testing};
 use vitrina_storage::Commit;
 
 use crate::faulty::Faulty;
-use crate::notes::{Error, Notes, TOPIC, count_up, counted, eventually, inbox_queue, note, put};
+use crate::notes::{Error, NOTES, Notes, TOPIC, count_up, counted, eventually, inbox_queue, note, put};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_event_takes_effect() {
@@ -57,6 +57,48 @@ async fn after_an_outage_of_the_broker_all_events_arrive_in_order() {
     let expected: Vec<String> = (0..10).map(|number: u32| number.to_string()).collect();
     for (name, texts) in seen.lock().unwrap().iter() {
         assert_eq!(*texts, expected, "{name}");
+    }
+    running.drain(Duration::from_secs(30)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_one_key_each_event_is_decided_after_the_one_before() {
+    const ROUNDS: u32 = 20;
+    let (ctx, _dir) = testing::context();
+    let store = ctx.store.clone();
+    // Removing what is not there is no effect at all: decided before the adding is written, it would be lost.
+    let service = Service::new("notes").inbox(inbox_queue(), move |message: &Message| {
+        let note: crate::notes::Note = vitrina_chassis::decode(message)?;
+        let is_there = NOTES.get(&store, &note.name)?.is_some();
+        let mut commit = Commit::new();
+        match (note.text.as_str(), is_there) {
+            ("add", _) => commit.put(&NOTES, &note.name, &note),
+            (_, true) => commit.delete(&NOTES, &note.name),
+            (_, false) => return Ok::<_, Error>(None),
+        };
+        Ok(Some(commit))
+    });
+    let running = start(ctx.clone(), service).unwrap();
+    running.listening().await;
+    let names: Vec<String> = (0..10).map(|name| format!("name-{name}")).collect();
+    let message = |name: &str, text: &str, number: u32| Message {
+        id: format!("{name}-{text}-{number}"),
+        topic: TOPIC.to_owned(),
+        key: name.to_owned(),
+        payload: note(name, text).encode_to_vec().into(),
+        headers: Vec::new(),
+    };
+    let mut messages = Vec::new();
+    for number in 0..ROUNDS {
+        for name in &names {
+            messages.extend([message(name, "add", number), message(name, "remove", number)]);
+        }
+    }
+    assert!(ctx.broker.publish_all(messages).await.failure.is_none());
+    let last = |name: &String| ctx.store.is_handled(&format!("{name}-remove-{}", ROUNDS - 1)).unwrap();
+    eventually("the last removals", || names.iter().all(last)).await;
+    for name in &names {
+        assert!(NOTES.get(&ctx.store, name).unwrap().is_none(), "{name}");
     }
     running.drain(Duration::from_secs(30)).await;
 }
