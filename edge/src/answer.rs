@@ -50,12 +50,10 @@ pub(crate) fn json(route: &Route, caller: &Caller, answer: &vitrina_proto::Reply
     let is_degraded = text(&answer.metadata, DEGRADED).is_some();
     let control = cache_control(route, caller, is_degraded);
     if control != NO_STORE {
-        // Nothing is kept here yet: every answer is new, and says so in the words of RFC 9111 and RFC 9211.
-        reply.set(header::AGE, "0");
-        reply.set(HeaderName::from_static("cache-status"), "vitrina; fwd=bypass");
         reply.set(header::VARY, "accept-encoding");
     }
     reply.set(header::CACHE_CONTROL, control);
+    reply.is_partial = is_degraded;
     reply
 }
 

@@ -7,6 +7,7 @@ use tonic::{Code, Status};
 use vitrina_proto::Input;
 use vitrina_proto::routes::{Auth, Kind, Route, Service};
 
+use crate::cache::Deps;
 use crate::core::{Core, Pending};
 use crate::guard::{Caller, signature};
 use crate::reply::{Problem, Reply};
@@ -37,6 +38,29 @@ impl Core {
         route: &'static Route,
         caller: &Caller,
     ) -> Result<Reply, Problem> {
+        self.call_with(pending, route, caller, None).await
+    }
+
+    /// Calls it for the cache: as a guest, noting what the answer depends on.
+    ///
+    /// # Errors
+    /// The problem to answer with.
+    pub(crate) async fn call_noting(
+        &self,
+        pending: &Pending<'_>,
+        route: &'static Route,
+        deps: &Deps,
+    ) -> Result<Reply, Problem> {
+        self.call_with(pending, route, &Caller::guest(), Some(deps)).await
+    }
+
+    async fn call_with(
+        &self,
+        pending: &Pending<'_>,
+        route: &'static Route,
+        caller: &Caller,
+        deps: Option<&Deps>,
+    ) -> Result<Reply, Problem> {
         let Pending { head, admitted, timings, .. } = *pending;
         let deadline = Instant::now() + Duration::from_millis(route.deadline_ms);
         let priority = Priority::of(route.rate_class);
@@ -53,7 +77,7 @@ impl Core {
         let body = upload::content(head, route, pending.body).await?;
         let input = Input { path: &params, query: &head.query, body: &body };
         let clients = if route.service == Service::Storefront {
-            page::with_pages(&self.clients, &scope)
+            page::with_pages(&self.clients, &scope, deps.map(|deps| (self.cache.clone(), deps.clone())))
         } else {
             self.clients.clone()
         };
@@ -101,13 +125,13 @@ impl Core {
         Ok(())
     }
 
-    /// What a write changed: ended sessions are refused from now on, before the writer has its answer.
+    /// What a write changed: ended sessions are refused and outdated answers dropped, before the writer has its answer.
     fn note_changes(&self, changed: &str) {
-        for tag in changed.split(',').map(str::trim) {
-            if let Some(session) = tag.strip_prefix("session:") {
-                self.guard.end_session(session);
-            }
+        let tags = changed.split(',').map(str::trim);
+        for session in tags.clone().filter_map(|tag| tag.strip_prefix("session:")) {
+            self.guard.end_session(session);
         }
+        self.invalidate(tags.filter(|tag| !tag.starts_with("session:")));
     }
 }
 

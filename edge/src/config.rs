@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 pub use self::http::HttpUpstream;
+use crate::cache::CacheConfig;
 use crate::error::Error;
 use crate::upstream::Resilience;
 
@@ -47,6 +48,8 @@ pub struct EdgeConfig {
     pub rates: Rates,
     /// How the edge stands when there is too much to do or a service does not answer.
     pub resilience: Resilience,
+    /// Which answers are kept, and how many.
+    pub cache: CacheConfig,
     /// Addresses of reverse proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
     /// Milliseconds that running requests get when the edge is drained.
@@ -131,6 +134,7 @@ impl Default for EdgeConfig {
             cors: Cors::default(),
             rates: Rates::default(),
             resilience: Resilience::default(),
+            cache: CacheConfig::default(),
             trusted_proxies: Vec::new(),
             drain_ms: 10_000,
         }
@@ -213,6 +217,7 @@ impl EdgeConfig {
                 mistakes.push(format!("edge.rates.{name}: burst must be at least 1"));
             }
         }
+        mistakes.extend(self.cache.mistakes());
         if self.limits.connections_max == 0 {
             mistakes.push("edge.limits.connections_max must be at least 1".to_owned());
         }

@@ -13,6 +13,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_core::protocols::{
     GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest,
@@ -30,6 +31,7 @@ const WRITE_BUFFER_BYTES: usize = 16 * 1024;
 #[derive(Debug)]
 pub(crate) struct Connection {
     stream: BufWriter<TcpStream>,
+    unread: Bytes,
     id: UniqueIDType,
     established: SystemTime,
     socket: Arc<SocketDigest>,
@@ -67,6 +69,7 @@ impl Connection {
         let _ = socket.peer_addr.set(Some(pingora_core::protocols::l4::socket::SocketAddr::Inet(peer)));
         Ok(Self {
             stream: BufWriter::with_capacity(WRITE_BUFFER_BYTES, stream),
+            unread: Bytes::new(),
             id: fd,
             established: SystemTime::now(),
             socket: Arc::new(socket),
@@ -76,6 +79,21 @@ impl Connection {
             clocked: 0,
             header_clock: HeaderClock::Idle,
         })
+    }
+
+    /// The socket itself, past the buffer, which is empty between two requests.
+    pub(crate) fn tcp(&mut self) -> &mut TcpStream {
+        self.stream.get_mut()
+    }
+
+    /// Puts back what was read past [`Self::tcp`]; it is read again before anything else.
+    pub(crate) fn unread(&mut self, bytes: Bytes) {
+        self.unread = bytes;
+    }
+
+    /// Who is at the other end.
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+        self.socket.peer_addr()?.as_inet().copied()
     }
 
     /// Tells that the header of the current request is complete: what follows is its body, under the body's deadline.
@@ -127,6 +145,12 @@ impl AsyncRead for Connection {
                 io::ErrorKind::TimedOut,
                 "the header did not come in time",
             )));
+        }
+        if !self.unread.is_empty() {
+            let count = self.unread.len().min(buf.remaining());
+            buf.put_slice(&self.unread.split_to(count));
+            self.note_bytes();
+            return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;

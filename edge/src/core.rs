@@ -11,6 +11,9 @@ use vitrina_proto::Clients;
 use vitrina_proto::routes::{Body, Key, Kind, RateClass, Route, Service};
 use vitrina_proto::users::v1::users_client::UsersClient;
 
+use crate::cache::fill::Fills;
+use crate::cache::{Cache, conditions};
+use crate::cached::{self, Hot, Unstored};
 use crate::config::{EdgeConfig, Rate};
 use crate::error::Error;
 use crate::guard::rate::{Allowance, Buckets};
@@ -42,6 +45,10 @@ pub(crate) struct Core {
     pub(crate) calls: Calls,
     /// Who waits for a processor.
     pub(crate) turns: Arc<Limiter>,
+    pub(crate) cache: Arc<Cache>,
+    /// Answers that are being made for the cache.
+    pub(crate) fills: Arc<Fills<Arc<Unstored>>>,
+    pub(crate) hot: Hot,
     table: Table,
 }
 
@@ -81,6 +88,9 @@ impl Core {
         Ok(Self {
             table: Table::new()?,
             clients: Clients::new(transport),
+            cache: Arc::new(Cache::new(&config.cache)),
+            fills: Arc::default(),
+            hot: Hot::default(),
             origins: Origins::new(&config.http),
             guard: Guard::new(users, calls.clone()),
             metrics: calls.metrics.clone(),
@@ -97,6 +107,27 @@ impl Core {
     /// Finds the route of a request.
     pub(crate) fn find<'t, 'p>(&'t self, head: &'p Head) -> Found<'t, 'p> {
         self.table.find(&head.method, &head.path)
+    }
+
+    /// The route of a plain GET whose answers are kept, with the parameters of the path.
+    pub(crate) fn kept_route<'p>(
+        &self,
+        path: &'p str,
+    ) -> Option<(&'static Route, Vec<(&'static str, &'p str)>)> {
+        match self.table.find(&http::Method::GET, path) {
+            Found::Route { target: Target::Rpc(route), params, .. } if cached::is_kept(route) => {
+                // The names are those of the route, which is static.
+                let names = route.path_params.iter().copied();
+                Some((route, names.zip(params.into_iter().map(|(_, value)| value)).collect()))
+            }
+            _ => None,
+        }
+    }
+
+    /// Counts a request of a caller on a route; `None` when it has no limit.
+    pub(crate) fn allowance(&self, route: &Route, bucket: &str) -> Option<Allowance> {
+        let (class, rate) = self.rate(route.rate_class);
+        self.buckets.take(class, rate, bucket)
     }
 
     /// Decides whether a request may go on. Without its body: what may not pass is not read either.
@@ -124,8 +155,7 @@ impl Core {
         };
         self.configured(route)?;
         let caller = self.guard.caller(head, route.auth).await?;
-        let (class, rate) = self.rate(route.rate_class);
-        let allowance = self.buckets.take(class, rate, &caller.bucket(head));
+        let allowance = self.allowance(route, &caller.bucket(head));
         if let Some(allowance) = &allowance {
             allowance.check()?;
         }
@@ -149,9 +179,10 @@ impl Core {
     ///
     /// # Errors
     /// The problem to answer with.
-    pub(crate) async fn answer(&self, pending: &Pending<'_>) -> Result<Reply, Problem> {
+    pub(crate) async fn answer(self: &Arc<Self>, pending: &Pending<'_>) -> Result<Reply, Problem> {
         let Pending { head, admitted, .. } = *pending;
         let mut reply = match (admitted.target, &admitted.caller) {
+            (Target::Rpc(route), Some(_)) if self.is_kept(route, head) => self.cached(pending, route).await?,
             (Target::Rpc(route), Some(caller)) => self.call(pending, route, caller).await?,
             (Target::Own(own), _) => self.own(own).await,
             (Target::Rpc(_), None) => {
@@ -178,6 +209,10 @@ impl Core {
 
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.is_cancelled()
+    }
+
+    fn is_kept(&self, route: &Route, head: &Head) -> bool {
+        self.config.cache.enabled && cached::is_kept(route) && !conditions::are_for_upstream(&head.headers)
     }
 
     async fn own(&self, own: Own) -> Reply {
@@ -217,6 +252,11 @@ impl Core {
 }
 
 impl Admitted {
+    /// A guest's call of a route, as the cache makes it.
+    pub(crate) fn guest(route: &'static Route, params: Vec<(String, String)>) -> Self {
+        Self { params, caller: Some(Caller::guest()), ..Self::own(Target::Rpc(route)) }
+    }
+
     fn own(target: Target) -> Self {
         Self {
             target,

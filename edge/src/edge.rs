@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use pingora_core::apps::{HttpServerApp as _, ServerApp as _};
+use pingora_core::apps::HttpServerApp as _;
 use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::HttpProxy;
 use tokio::net::TcpListener;
@@ -20,12 +20,14 @@ use tokio_util::sync::CancellationToken;
 use vitrina_broker::Broker;
 
 use crate::admin;
+use crate::cached;
 use crate::config::EdgeConfig;
 use crate::connection::Connection;
 use crate::core::Core;
 use crate::error::Error;
 use crate::events;
 use crate::gateway::Gateway;
+use crate::lane;
 use crate::upstream::Upstreams;
 use crate::upstream::origin::keep_watch;
 
@@ -82,6 +84,7 @@ impl Edge {
         tasks.spawn(async move { keys.guard.keep_keys().await });
         let watched = core.clone();
         tasks.spawn(async move { keep_watch(&watched.origins).await });
+        tasks.spawn(cached::keep_hot(core.clone()));
         if let Some(broker) = broker {
             tasks.spawn(events::listen(broker, core.clone()));
         }
@@ -152,10 +155,11 @@ async fn accept(
             Err(_) => continue,
         };
         let open = Open::new(core.clone());
+        let core = core.clone();
         let proxy = proxy.clone();
         let shutdown = shutdown.clone();
         tokio::spawn(async move {
-            proxy.process_new(Box::new(connection), &shutdown).await;
+            lane::serve(connection, &proxy, &core, &shutdown).await;
             drop((open, slot));
         });
     }

@@ -21,13 +21,17 @@ pub(crate) fn of(body: &[u8], version: Option<u64>) -> String {
 
 /// Whether `If-None-Match` names the tag: then the client has these bytes already. Weak comparison (RFC 9110, 13.1.2).
 pub(crate) fn is_known(headers: &HeaderMap, tag: &str) -> bool {
-    headers
-        .get_all(header::IF_NONE_MATCH)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
-        .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
+    let lines = headers.get_all(header::IF_NONE_MATCH);
+    lines.iter().filter_map(|value| value.to_str().ok()).any(|line| is_among(line, tag))
+}
+
+/// The same for one line of `If-None-Match`.
+pub(crate) fn is_among(line: &str, tag: &str) -> bool {
+    fn opaque(tag: &str) -> &str {
+        tag.strip_prefix("W/").unwrap_or(tag)
+    }
+
+    line.split(',').map(str::trim).any(|known| known == "*" || opaque(known) == opaque(tag))
 }
 
 #[cfg(test)]

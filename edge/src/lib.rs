@@ -3,8 +3,8 @@
 //! Duty: to take HTTP/1.1 from anybody, let pass what may pass, call the services over gRPC and give back JSON; to join
 //! the parts of a page; to say in one form what went wrong.
 //!
-//! Flow: a connection (`connection`) is read by pingora, which calls the `gateway`; the `guard` checks form, caller and
-//! rate; `routes` finds what answers; `call` sends an rpc through `upstream`, a page through `page`, what was sent in as
+//! Flow: a connection (`connection`) is read by the `lane`, which answers plain hits, then by pingora, which calls the `gateway`; the `guard` checks form, caller and
+//! rate; `routes` finds what answers; `cached` asks the `cache` where the contract allows it; `call` sends an rpc through `upstream`, a page through `page`, what was sent in as
 //! bytes through `upload`; `answer`, `download`, `stream` and `reply` make it HTTP. Routes, their demands and their JSON come from the contract (`vitrina-proto`).
 //!
 //! Invariants: the edge has no store, and everything it remembers may vanish at any time; a service is told who calls by
@@ -14,6 +14,8 @@
 
 mod admin;
 mod answer;
+mod cache;
+mod cached;
 mod call;
 mod config;
 mod connection;
@@ -26,6 +28,7 @@ mod events;
 mod gateway;
 mod guard;
 mod hand_on;
+mod lane;
 mod metrics;
 mod own;
 mod page;
@@ -36,6 +39,7 @@ mod stream;
 mod upload;
 mod upstream;
 
+pub use crate::cache::CacheConfig;
 pub use crate::config::{Cors, EdgeConfig, HttpUpstream, Limits, Rate, Rates, SERVICES};
 pub use crate::edge::{Edge, Running};
 pub use crate::error::Error;

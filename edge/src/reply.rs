@@ -29,6 +29,8 @@ pub(crate) struct Reply {
     pub(crate) events: Option<EventStream>,
     /// The connection cannot be trusted to be in step any more.
     pub(crate) is_closing: bool,
+    /// A part is missing for now.
+    pub(crate) is_partial: bool,
 }
 
 /// What went wrong, in the words of the API.
@@ -67,7 +69,14 @@ struct Document<'a> {
 impl Reply {
     /// An answer without body.
     pub(crate) fn empty(status: StatusCode) -> Self {
-        Self { status, headers: HeaderMap::new(), body: Bytes::new(), events: None, is_closing: false }
+        Self {
+            status,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            events: None,
+            is_closing: false,
+            is_partial: false,
+        }
     }
 
     /// An answer with a body of the given type.
@@ -176,6 +185,15 @@ impl Problem {
     pub(crate) fn closing(mut self) -> Self {
         self.is_closing = true;
         self
+    }
+
+    pub(crate) fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Whether a service failed, rather than refused.
+    pub(crate) fn is_failure(&self) -> bool {
+        matches!(self.status, 500 | 502 | 503 | 504)
     }
 
     /// The problem document, never to be stored by a cache.

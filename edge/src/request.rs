@@ -119,12 +119,16 @@ fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> IpAddr {
     named.into_iter().rev().find(|address| !trusted.contains(address)).unwrap_or(peer)
 }
 
+/// Whether a client's id is a sane one.
+pub(crate) fn is_request_id(id: &str) -> bool {
+    (1..=REQUEST_ID_BYTES_MAX).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 fn request_id(headers: &HeaderMap) -> String {
     headers
         .get("x-request-id")
         .and_then(|value| value.to_str().ok())
-        .filter(|id| !id.is_empty() && id.len() <= REQUEST_ID_BYTES_MAX)
-        .filter(|id| id.bytes().all(|byte| byte.is_ascii_graphic()))
+        .filter(|id| is_request_id(id))
         .map_or_else(|| Uuid::now_v7().simple().to_string(), str::to_owned)
 }
 

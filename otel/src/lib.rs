@@ -7,6 +7,7 @@
 //! Invariants: a missing or dying collector never fails, slows or fills the log of the process. Not here: which spans
 //! and metrics there are; each part makes its own.
 
+pub mod access;
 mod error;
 mod line;
 pub mod metrics;
@@ -16,4 +17,4 @@ mod start;
 pub mod testing;
 
 pub use crate::error::Error;
-pub use crate::start::{Config, LogFormat, Telemetry, start};
+pub use crate::start::{Config, LogFormat, Telemetry, is_exporting, start};

@@ -1,6 +1,7 @@
 //! The set-up: subscribers, exporters and their end.
 
 use std::net::{TcpStream, ToSocketAddrs};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use opentelemetry::global;
@@ -17,7 +18,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
-use crate::{Error, line};
+use crate::{Error, access, line};
 
 /// How long the probe waits for the collector: it stands on the same machine or network, and the start waits for it.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
@@ -29,6 +30,9 @@ const OTLP_PORT: u16 = 4317;
 /// whenever the collector is away, which is no concern of an operator of the shop.
 const EXPORTER_TARGETS: [&str; 6] =
     ["opentelemetry", "opentelemetry_sdk", "opentelemetry_otlp", "opentelemetry-otlp", "h2", "tonic"];
+
+/// Whether spans go anywhere.
+static IS_EXPORTING: AtomicBool = AtomicBool::new(false);
 
 /// What can be set.
 #[derive(Clone, Debug)]
@@ -87,7 +91,7 @@ pub fn start(config: Config) -> Result<Telemetry, Error> {
     }
     let tracers = tracers.build();
     let mut layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> = Vec::new();
-    layers.push(line::layer(config.log_format, std::io::stderr).with_filter(filter).boxed());
+    layers.push(line::layer(config.log_format, access::Writers).with_filter(filter).boxed());
     let tracer = tracers.tracer("vitrina");
     layers.push(tracing_opentelemetry::layer().with_tracer(tracer).with_filter(exported()).boxed());
     if let Some(running) = &export {
@@ -100,7 +104,15 @@ pub fn start(config: Config) -> Result<Telemetry, Error> {
     if let Some(running) = &export {
         global::set_meter_provider(running.meters.clone());
     }
+    IS_EXPORTING.store(export.is_some(), Ordering::Relaxed);
+    access::start(config.log_format);
     Ok(Telemetry { tracers, export })
+}
+
+/// Whether this process sends its spans to a collector. Where none of them is ever seen, a path that is taken ten thousand
+/// times a second may spare itself making them.
+pub fn is_exporting() -> bool {
+    IS_EXPORTING.load(Ordering::Relaxed)
 }
 
 impl Telemetry {
@@ -111,6 +123,7 @@ impl Telemetry {
 
     /// Sends what is buffered and ends. It blocks for some seconds at most when the collector is away.
     pub fn shutdown(self) {
+        access::flush();
         // Errors mean that the collector is gone; there is nobody left to tell.
         let _ = self.tracers.shutdown();
         if let Some(export) = self.export {

@@ -3,6 +3,7 @@
 //! On the loopback it trusts who can connect, except for tokens: one is as good as its user's password. On any other
 //! address everything but health needs the bearer token of the configuration. Each topic is a file with its own routes.
 
+mod cache;
 mod faults;
 mod numbers;
 mod tokens;
@@ -36,6 +37,7 @@ pub(crate) async fn serve(listener: TcpListener, core: Arc<Core>, stop: Cancella
         .merge(numbers::routes())
         .merge(upstreams::routes())
         .merge(faults::routes())
+        .merge(cache::routes())
         .layer(middleware::from_fn_with_state(core.clone(), require_token_unless_loopback));
     let tokens = tokens::routes().layer(middleware::from_fn_with_state(core.clone(), require_token));
     let app = Router::new()

@@ -15,5 +15,6 @@ pub(super) fn routes() -> Topic {
 async fn metrics(State(core): Shared) -> Response {
     let mut text = core.metrics.render();
     view::render(&mut text, &core.transports, &core.calls.gates, &core.turns.view());
+    core.cache.render(&mut text);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }

@@ -28,6 +28,11 @@ impl Caller {
         Self { claims, is_seller, cart_token }
     }
 
+    /// Nobody in particular.
+    pub(crate) fn guest() -> Self {
+        Self::new(None, false, None)
+    }
+
     /// What the caller's requests are counted by: the user, else the address.
     pub(crate) fn bucket(&self, head: &Head) -> String {
         match &self.claims {

@@ -97,6 +97,16 @@ impl Allowance {
         Err(self.headers().into_iter().fold(problem, |problem, (name, value)| problem.with(name, value)))
     }
 
+    pub(crate) fn is_allowed(&self) -> bool {
+        self.is_allowed
+    }
+
+    /// The values of `RateLimit-Policy` and `RateLimit`.
+    pub(crate) fn values(&self) -> (String, String) {
+        let [(_, policy), (_, state)] = self.headers();
+        (policy, state)
+    }
+
     /// Adds the RateLimit headers.
     pub(crate) fn mark(&self, reply: &mut Reply) {
         for (name, value) in self.headers() {

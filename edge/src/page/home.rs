@@ -1,22 +1,30 @@
 //! The home page. Required: the lists. Optional: live prices, sellers, images.
 
 use tonic::Status;
-use vitrina_proto::publications::v1::{ListHomeRequest, SearchItem};
+use vitrina_proto::publications::v1::{HomeLists, ListHomeRequest, SearchItem};
 use vitrina_proto::storefront::v1::{Card, HomePage, HomePageRequest};
 
 use super::cards::{products_of, sellers_of};
+use super::part::Kind;
 use super::{Missing, Pages};
+
+const LISTS: Kind = Kind { rpc: "vitrina.publications.v1.Publications/ListHome", tag: "search" };
 
 pub(super) async fn page(pages: &Pages, request: HomePageRequest) -> Result<HomePage, Status> {
     let scope = &pages.scope;
-    let lists = scope
-        .repeat("vitrina.publications.v1.Publications/ListHome", || {
-            let mut client = pages.clients.publications.clone();
-            let request = scope.request(ListHomeRequest { limit: request.limit });
-            async move { client.list_home(request).await }
+    let request = ListHomeRequest { limit: request.limit };
+    let lists: HomeLists = pages
+        .part(LISTS, "", &request, async || {
+            let reply = scope
+                .repeat(LISTS.rpc, || {
+                    let mut client = pages.clients.publications.clone();
+                    let request = scope.request(request.clone());
+                    async move { client.list_home(request).await }
+                })
+                .await?;
+            Ok(reply.into_inner())
         })
-        .await?
-        .into_inner();
+        .await?;
 
     let mut missing = Missing::default();
     let all = [&lists.newest, &lists.on_offer, &lists.most_wished];

@@ -13,10 +13,13 @@ mod dashboard;
 mod fragment;
 mod home;
 mod order;
+mod part;
 mod publication;
 mod search;
 mod seller;
 mod wishlist;
+
+use std::sync::Arc;
 
 use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Status, async_trait};
@@ -32,6 +35,7 @@ use vitrina_proto::storefront::v1::{
 };
 
 use crate::answer::DEGRADED;
+use crate::cache::{Cache, Deps};
 use crate::upstream::{InProcess, Scope, Transport, is_not_configured};
 
 /// The pages of one request: its clients and its frame.
@@ -39,6 +43,8 @@ use crate::upstream::{InProcess, Scope, Transport, is_not_configured};
 pub(crate) struct Pages {
     clients: Clients<Transport>,
     scope: Scope,
+    /// For a page that is the same for everybody: where its parts are kept, and where is noted what it shows.
+    shared: Option<(Arc<Cache>, Deps)>,
 }
 
 /// Names of the parts that a page lacks.
@@ -61,8 +67,13 @@ pub(crate) fn needs(rpc: &str) -> &'static [Service] {
 ///
 /// The pages are called as a tower service like any other, so that the contract's glue treats them alike; the request's
 /// frame goes along in the service itself.
-pub(crate) fn with_pages(clients: &Clients<Transport>, scope: &Scope) -> Clients<Transport> {
-    let pages = Pages { clients: clients.clone(), scope: scope.clone() };
+/// `shared` is there for a page that is the same for everybody.
+pub(crate) fn with_pages(
+    clients: &Clients<Transport>,
+    scope: &Scope,
+    shared: Option<(Arc<Cache>, Deps)>,
+) -> Clients<Transport> {
+    let pages = Pages { clients: clients.clone(), scope: scope.clone(), shared };
     let service = InProcess::new(StorefrontServer::new(pages));
     let mut clients = clients.clone();
     clients.storefront = StorefrontClient::new(Transport::own(Service::Storefront.name(), service));

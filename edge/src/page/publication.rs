@@ -5,12 +5,20 @@ use std::collections::BTreeSet;
 
 use tonic::Status;
 use vitrina_proto::publications::v1::{
-    GetPublicationRequest, ListQuestionsRequest, ListRelatedRequest, Publication, QuestionList, SearchItem,
+    GetPublicationRequest, ListQuestionsRequest, ListRelatedRequest, Publication, QuestionList, RelatedList,
+    SearchItem,
 };
 use vitrina_proto::storefront::v1::{Card, PublicationPage, PublicationPageRequest};
 
 use super::cards::summary;
+use super::part::Kind;
 use super::{Missing, Pages};
+
+const PUBLICATION: Kind =
+    Kind { rpc: "vitrina.publications.v1.Publications/GetPublication", tag: "publication:" };
+const QUESTIONS: Kind =
+    Kind { rpc: "vitrina.publications.v1.Publications/ListQuestions", tag: "publication:" };
+const RELATED: Kind = Kind { rpc: "vitrina.publications.v1.Publications/ListRelated", tag: "search" };
 
 /// Questions shown before a visitor asks for more.
 const QUESTIONS_SHOWN: u32 = 10;
@@ -64,30 +72,40 @@ pub(super) async fn page(pages: &Pages, request: PublicationPageRequest) -> Resu
 
 async fn publication(pages: &Pages, id: &str) -> Result<Publication, Status> {
     let scope = &pages.scope;
-    let reply = scope
-        .repeat("vitrina.publications.v1.Publications/GetPublication", || {
-            let mut client = pages.clients.publications.clone();
-            let request = scope.request(GetPublicationRequest { id: id.to_owned() });
-            async move { client.get_publication(request).await }
+    let request = GetPublicationRequest { id: id.to_owned() };
+    pages
+        .part(PUBLICATION, id, &request, async || {
+            let reply = scope
+                .repeat(PUBLICATION.rpc, || {
+                    let mut client = pages.clients.publications.clone();
+                    let request = scope.request(request.clone());
+                    async move { client.get_publication(request).await }
+                })
+                .await?;
+            Ok(reply.into_inner())
         })
-        .await?;
-    Ok(reply.into_inner())
+        .await
 }
 
 async fn questions(pages: &Pages, publication_id: &str) -> Result<QuestionList, Status> {
     let scope = pages.optional();
-    let reply = scope
-        .repeat("vitrina.publications.v1.Publications/ListQuestions", || {
-            let mut client = pages.clients.publications.clone();
-            let request = scope.request(ListQuestionsRequest {
-                publication_id: publication_id.to_owned(),
-                limit: Some(QUESTIONS_SHOWN),
-                cursor: None,
-            });
-            async move { client.list_questions(request).await }
+    let request = ListQuestionsRequest {
+        publication_id: publication_id.to_owned(),
+        limit: Some(QUESTIONS_SHOWN),
+        cursor: None,
+    };
+    pages
+        .part(QUESTIONS, publication_id, &request, async || {
+            let reply = scope
+                .repeat(QUESTIONS.rpc, || {
+                    let mut client = pages.clients.publications.clone();
+                    let request = scope.request(request.clone());
+                    async move { client.list_questions(request).await }
+                })
+                .await?;
+            Ok(reply.into_inner())
         })
-        .await?;
-    Ok(reply.into_inner())
+        .await
 }
 
 /// Related publications as cards, with what their cards lack.
@@ -100,12 +118,18 @@ async fn related_cards(pages: &Pages, id: &str) -> Result<(Vec<Card>, Missing), 
 
 async fn related(pages: &Pages, id: &str) -> Result<Vec<SearchItem>, Status> {
     let scope = pages.optional();
-    let reply = scope
-        .repeat("vitrina.publications.v1.Publications/ListRelated", || {
-            let mut client = pages.clients.publications.clone();
-            let request = scope.request(ListRelatedRequest { id: id.to_owned(), limit: Some(RELATED_SHOWN) });
-            async move { client.list_related(request).await }
+    let request = ListRelatedRequest { id: id.to_owned(), limit: Some(RELATED_SHOWN) };
+    let related: RelatedList = pages
+        .part(RELATED, id, &request, async || {
+            let reply = scope
+                .repeat(RELATED.rpc, || {
+                    let mut client = pages.clients.publications.clone();
+                    let request = scope.request(request.clone());
+                    async move { client.list_related(request).await }
+                })
+                .await?;
+            Ok(reply.into_inner())
         })
         .await?;
-    Ok(reply.into_inner().items)
+    Ok(related.items)
 }

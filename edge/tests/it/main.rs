@@ -4,6 +4,8 @@
 
 mod admin;
 mod buyer;
+mod cache;
+mod cache_changes;
 mod downloads;
 mod form;
 mod guard;

@@ -141,6 +141,8 @@ async fn a_publication_page_names_each_part_it_lacks() {
     shop.scripts.on("vitrina.users.v1.Users/GetSeller", |_: GetSellerRequest| {
         Err::<Seller, _>(Status::unavailable("x"))
     });
+    let purge = shop.http.post(shop.admin("/admin/cache/purge")).json(&serde_json::json!({"all": true}));
+    assert_eq!(purge.send().await.unwrap().status(), 200);
     let page = check_page(&shop, "/v1/pages/publications/pub_1", &["seller"]).await;
     assert!(page.get("seller").is_none(), "{page}");
 }

@@ -24,6 +24,7 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use prost::Message;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tonic::Status;
 use tonic::body::Body;
 use vitrina_broker::Broker;
@@ -97,6 +98,51 @@ impl Scripts {
                 response(Body::new(StreamBody::new(frames.chain(end).map(Ok::<_, Infallible>))))
             });
             Box::pin(std::future::ready(reply))
+        });
+        self.rpcs.lock().unwrap().insert(format!("/{rpc}"), script);
+    }
+
+    /// Answers an rpc once the gate lets it: each answer takes one permit and is made then.
+    pub(crate) fn on_gated<Q, A>(
+        &self,
+        rpc: &str,
+        gate: &Arc<Semaphore>,
+        answer: impl Fn(Q) -> Result<A, Status> + Send + Sync + 'static,
+    ) where
+        Q: Message + Default,
+        A: Message,
+    {
+        let gate = gate.clone();
+        let script: Script = Arc::new(move |body, _| {
+            let request = Q::decode(body).expect("the edge sends what it was told to");
+            // What a service read before a write is what it answers after it.
+            let reply = answer(request).map(|reply| framed(&reply.encode_to_vec(), HeaderMap::new()));
+            let gate = gate.clone();
+            Box::pin(async move {
+                gate.acquire().await.expect("the gate is never closed").forget();
+                reply
+            })
+        });
+        self.rpcs.lock().unwrap().insert(format!("/{rpc}"), script);
+    }
+
+    /// Answers an rpc after a while, as a service that has something to do.
+    pub(crate) fn on_slow<Q, A>(
+        &self,
+        rpc: &str,
+        takes: Duration,
+        answer: impl Fn(Q) -> Result<A, Status> + Send + Sync + 'static,
+    ) where
+        Q: Message + Default,
+        A: Message,
+    {
+        let script: Script = Arc::new(move |body, _| {
+            let request = Q::decode(body).expect("the edge sends what it was told to");
+            let reply = answer(request).map(|reply| framed(&reply.encode_to_vec(), HeaderMap::new()));
+            Box::pin(async move {
+                tokio::time::sleep(takes).await;
+                reply
+            })
         });
         self.rpcs.lock().unwrap().insert(format!("/{rpc}"), script);
     }
