@@ -117,7 +117,7 @@ impl Core {
     /// 503 when too many wait already.
     async fn turn(&self, priority: Priority, deadline: Instant) -> Result<(), Problem> {
         let permit = self.turns.acquire(priority, deadline).await;
-        let permit = permit.map_err(|_| Problem::from_status(&Trouble::Overloaded.status()))?;
+        let permit = permit.map_err(|_| Trouble::Overloaded.problem())?;
         let started = Instant::now();
         tokio::task::yield_now().await;
         self.turns.answered(TURN, started.elapsed());
@@ -154,9 +154,12 @@ impl Call<'_> {
     }
 }
 
-/// A fault of a service is logged here, once; refusals are the client's business.
+/// A fault of a service is logged here, once; refusals are the client's business. Calls that were not made are counted, and
+/// the change that led to it is in the log: a line for each would be load on top of too much.
 fn log_fault(rpc: &'static str, fault: &Status) {
     match fault.code() {
+        Code::Unavailable
+            if matches!(Trouble::of(fault), Some(Trouble::BreakerOpen | Trouble::Overloaded)) => {}
         Code::Internal | Code::Unknown | Code::DataLoss => {
             tracing::error!(rpc, code = ?fault.code(), message = fault.message(), "an rpc failed");
         }

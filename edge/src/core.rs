@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{StatusCode, header};
@@ -94,7 +95,8 @@ impl Core {
             origins: Origins::new(&config.http),
             guard: Guard::new(users, calls.clone()),
             metrics: calls.metrics.clone(),
-            turns: Arc::new(Limiter::new(resilience.edge, resilience)),
+            // Waiting for a processor is a queue already; another one in front of it only makes answers late.
+            turns: Arc::new(Limiter::new(resilience.edge, Duration::ZERO)),
             calls,
             config,
             faults,

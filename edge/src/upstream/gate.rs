@@ -91,7 +91,7 @@ impl Gate {
         Self {
             service: service.to_owned(),
             breaker: Mutex::new(Breaker::new(resilience.breaker, Instant::now())),
-            limiter: Arc::new(Limiter::new(resilience.service, resilience)),
+            limiter: Arc::new(Limiter::new(resilience.service, resilience.patience())),
             budget: Budget::new(resilience.retry_percent),
             transport,
             probe: resilience.breaker.probe(),

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use super::limit::Limit;
 use super::priority::Priority;
-use super::settings::{Concurrency, Resilience};
+use super::settings::Concurrency;
 
 /// A queue that has not been empty for as long stands.
 const STANDING: Duration = Duration::from_millis(100);
@@ -63,7 +63,8 @@ struct Queue {
 }
 
 impl Limiter {
-    pub(crate) fn new(bounds: Concurrency, resilience: &Resilience) -> Self {
+    /// A limiter in front of which everybody waits so long for a place; with no time to wait there is no queue.
+    pub(crate) fn new(bounds: Concurrency, patience: Duration) -> Self {
         let now = Instant::now();
         let queue = || Queue { waiting: VecDeque::new(), busy_since: now };
         let inner = Inner {
@@ -72,7 +73,7 @@ impl Limiter {
             queues: [queue(), queue(), queue(), queue()],
             shed: [0; Priority::ALL.len()],
         };
-        Self { patience: resilience.patience(), inner: Mutex::new(inner) }
+        Self { patience, inner: Mutex::new(inner) }
     }
 
     /// A permit, at once or after a short wait that never goes on past the deadline.
@@ -91,7 +92,8 @@ impl Limiter {
                 inner.take();
                 return Ok(Permit(self.clone()));
             }
-            let Some(waiting) = inner.enqueue(priority, now) else {
+            let waiting = if self.patience.is_zero() { None } else { inner.enqueue(priority, now) };
+            let Some(waiting) = waiting else {
                 inner.shed[priority as usize] += 1;
                 return Err(Shed);
             };
@@ -217,7 +219,7 @@ mod tests {
 
     fn limiter(places: usize, queue_ms: u64) -> Arc<Limiter> {
         let bounds = Concurrency { min: places, max: places, ..Concurrency::default() };
-        Arc::new(Limiter::new(bounds, &Resilience { queue_ms, ..Resilience::default() }))
+        Arc::new(Limiter::new(bounds, Duration::from_millis(queue_ms)))
     }
 
     fn deadline() -> Instant {

@@ -8,6 +8,8 @@ use rand::Rng;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
+use crate::reply::Problem;
+
 /// Domain of the `ErrorInfo` of faults that have a sentence for the client.
 const DOMAIN: &str = "vitrina";
 
@@ -18,10 +20,10 @@ const KEY: &str = "trouble";
 const OVERLOADED: &str = "overloaded";
 
 /// Who is turned away for want of room may come back after that many seconds, at random, so that not all come at once.
-const OVERLOADED_RETRY_S: std::ops::RangeInclusive<u64> = 1..=3;
+const OVERLOADED_RETRY_S: std::ops::RangeInclusive<u32> = 1..=3;
 
 /// An open breaker asks several times a second whether the service is back.
-const OPEN_RETRY_S: u64 = 1;
+const OPEN_RETRY_S: u32 = 1;
 
 /// What kept a service from answering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,19 +53,38 @@ impl Trouble {
 
     /// The trouble as a fault, with a sentence for the client and when to come again.
     pub(crate) fn status(self) -> Status {
-        let (reason, sentence, retry_s) = match self {
-            Self::Unreachable | Self::BreakerOpen => {
-                ("unavailable", "This part of the shop is not available now.", OPEN_RETRY_S)
-            }
-            Self::Overloaded => {
-                let retry_s = rand::thread_rng().gen_range(OVERLOADED_RETRY_S);
-                (OVERLOADED, "The shop has too much to do now; please try again in a moment.", retry_s)
-            }
-        };
+        let (reason, sentence) = self.told();
         let metadata = HashMap::from([(KEY.to_owned(), self.name().to_owned())]);
         let mut details = ErrorDetails::with_error_info(reason, DOMAIN, metadata);
-        details.set_retry_info(Some(Duration::from_secs(retry_s)));
+        details.set_retry_info(Some(Duration::from_secs(u64::from(self.retry_s()))));
         Status::with_error_details(Code::Unavailable, sentence, details)
+    }
+
+    /// The trouble as the answer to a request for which no call was made: without the way through a fault, since this is
+    /// what the edge says most when it has the least time.
+    pub(crate) fn problem(self) -> Problem {
+        let (reason, sentence) = self.told();
+        Problem::new(503, reason, sentence).retry_after(self.retry_s())
+    }
+
+    /// The reason for programs and the sentence for people.
+    fn told(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Unreachable | Self::BreakerOpen => {
+                ("unavailable", "This part of the shop is not available now.")
+            }
+            Self::Overloaded => {
+                (OVERLOADED, "The shop has too much to do now; please try again in a moment.")
+            }
+        }
+    }
+
+    /// When to come again.
+    fn retry_s(self) -> u32 {
+        match self {
+            Self::Unreachable | Self::BreakerOpen => OPEN_RETRY_S,
+            Self::Overloaded => rand::thread_rng().gen_range(OVERLOADED_RETRY_S),
+        }
     }
 
     /// As spans and numbers name it.

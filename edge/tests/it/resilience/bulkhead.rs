@@ -5,7 +5,7 @@ use vitrina_edge::{Breaker, Concurrency, EdgeConfig, Resilience};
 use vitrina_proto::publications::v1::{SearchReply, SearchRequest};
 
 use super::{SEARCH, search_in, until, upstream};
-use crate::support::{Shop, token};
+use crate::support::{Shop, check_problem, token};
 
 const PUBLICATION: &str = "vitrina.publications.v1.Publications/GetPublication";
 
@@ -79,5 +79,19 @@ async fn who_waits_gets_the_place_that_becomes_free() {
     assert!(served >= 1, "{answers:?}");
     assert!(answers.iter().all(|answer| matches!(answer.status().as_u16(), 200 | 503)), "{answers:?}");
     until("all places are given back", async || in_flight(&shop).await == 0).await;
+    assert_eq!(search_in(&shop).await.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_much_for_the_edge_is_turned_away_and_leaves_nothing_behind() {
+    let edge = Concurrency { min: 1, max: 1, ..Concurrency::default() };
+    let resilience = Resilience { edge, queue_ms: 0, ..Resilience::default() };
+    let shop = Shop::open_with(EdgeConfig { resilience, ..EdgeConfig::default() }, None).await;
+    shop.scripts.on(SEARCH, |_: SearchRequest| Ok(SearchReply::default()));
+    for answer in join_all((0..200).map(|_| search_in(&shop))).await {
+        if answer.status() != 200 {
+            check_problem(answer, 503, "overloaded").await;
+        }
+    }
     assert_eq!(search_in(&shop).await.status(), 200);
 }
