@@ -3,9 +3,12 @@
 //! In this order a crash at any point only repeats work. An index that is missing, damaged or was made from another store
 //! is made anew: everything is indexed, and only then the store takes down its name, so that an interrupted start begins
 //! again.
-//! The queue is looked at every few milliseconds, because commits of
-//! the inbox wake nobody, and a look at an empty table is one read in memory.
+//!
+//! The queue is looked at every few milliseconds, because commits of the inbox wake nobody, and a look at an empty table is
+//! one read in memory. After a round that took in many, as while a catalogue is imported, it is left to fill for longer: what
+//! a commit of the index costs hardly depends on how much it takes in.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,18 +19,22 @@ use vitrina_storage::{Commit, Store};
 use crate::config::Config;
 use crate::error::Error;
 use crate::events;
-use crate::model::{PublicationId, Status};
+use crate::model::{ProductId, Publication, PublicationId, Status};
 use crate::search::{Entry, Search};
-use crate::store;
+use crate::store::{self, rows::ProductRow};
 
 /// Between two looks at an empty queue; with the commit of the index (about 30 ms) well under 200 ms.
 const LOOK_INTERVAL: Duration = Duration::from_millis(60);
+/// After a round of at least [`MANY`], so that the next one is large too; still well under half a second.
+const FILL_INTERVAL: Duration = Duration::from_millis(250);
 /// Between two tries after a failure.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// Between two notes to the edges that answers of searches are old.
 const TELL_INTERVAL: Duration = Duration::from_secs(1);
-/// Publications a round: half of what a commit of the store may hold.
-const BATCH: usize = 500;
+/// Publications a round: as many as a commit of the store may take out of the queue.
+const BATCH: usize = 1000;
+/// A round of that many is one of a crowd.
+const MANY: usize = 50;
 
 /// An index, and its name when it is new and has to be filled.
 pub(crate) struct Opened {
@@ -57,7 +64,11 @@ pub(crate) async fn run(store: Store, search: Arc<Search>, mut new_name: Option<
             Ok(0) => LOOK_INTERVAL,
             Ok(count) => {
                 is_untold = true;
-                if count < BATCH { LOOK_INTERVAL } else { Duration::ZERO }
+                match count {
+                    BATCH.. => Duration::ZERO,
+                    MANY.. => FILL_INTERVAL,
+                    _ => LOOK_INTERVAL,
+                }
             }
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "the index cannot follow the store");
@@ -123,24 +134,34 @@ async fn fill(store: &Store, search: &Arc<Search>, name: &str) -> Result<(), Err
 
 async fn apply(store: &Store, search: &Arc<Search>, ids: Vec<PublicationId>) -> Result<(), Error> {
     let (store, search) = (store.clone(), Arc::clone(search));
-    tokio::task::spawn_blocking(move || {
-        let changes = ids.into_iter().map(|id| Ok((id, entry(&store, id)?)));
-        search.apply(&changes.collect::<Result<Vec<_>, Error>>()?)
-    })
-    .await?
+    tokio::task::spawn_blocking(move || search.apply(&entries(&store, &ids)?)).await?
 }
 
-/// What the index shall know of a publication; `None` when it is not on sale.
-fn entry(store: &Store, id: PublicationId) -> Result<Option<Entry>, Error> {
-    let publication = store::publication(store, id)?.map(|row| row.value);
-    let Some(publication) = publication.filter(|publication| publication.status == Status::Active) else {
-        return Ok(None);
-    };
-    let Some(product) = store::product(store, publication.product)?.map(|row| row.value) else {
-        return Ok(None);
-    };
-    Ok(Some(Entry {
-        id,
+/// What the index shall know of publications; `None` of one that is not on sale.
+fn entries(store: &Store, ids: &[PublicationId]) -> Result<Vec<(PublicationId, Option<Entry>)>, Error> {
+    let publications: HashMap<PublicationId, Publication> = store::publications(store, ids)?
+        .into_iter()
+        .map(|row| row.value)
+        .filter(|publication| publication.status == Status::Active)
+        .map(|publication| (publication.id, publication))
+        .collect();
+    let active: Vec<PublicationId> = publications.keys().copied().collect();
+    let of: Vec<ProductId> = publications.values().map(|publication| publication.product).collect();
+    let products = store::products(store, &of)?.into_iter();
+    let wishes = store::wishes(store, &active)?.into_iter();
+    let mut entries: HashMap<PublicationId, Entry> = publications
+        .into_values()
+        .zip(products.zip(wishes))
+        .filter_map(|(publication, (product, wishes))| {
+            Some((publication.id, entry(publication, product?, wishes)))
+        })
+        .collect();
+    Ok(ids.iter().map(|id| (*id, entries.remove(id))).collect())
+}
+
+fn entry(publication: Publication, product: ProductRow, wishes: u64) -> Entry {
+    Entry {
+        id: publication.id,
         title: publication.title,
         description: publication.description,
         tags: publication.tags,
@@ -154,6 +175,6 @@ fn entry(store: &Store, id: PublicationId) -> Result<Option<Entry>, Error> {
         offer_until_ms: product.offer_until_ms,
         available: u64::from(product.available),
         created_at_ms: publication.created_at_ms,
-        wishes: store::wishes(store, id)?,
-    }))
+        wishes,
+    }
 }

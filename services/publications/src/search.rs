@@ -118,7 +118,13 @@ pub(crate) struct Search {
     fields: Fields,
     index: Index,
     reader: IndexReader,
-    writer: Mutex<IndexWriter>,
+    writer: Mutex<Writer>,
+}
+
+struct Writer {
+    index: IndexWriter,
+    /// Whether the reader shows everything that the index was given: not after a failure.
+    is_shown: bool,
 }
 
 impl Search {
@@ -164,16 +170,23 @@ impl Search {
     /// Takes in what became of publications (`None`: not to be found) and makes it durable and visible.
     pub(crate) fn apply(&self, changes: &[(PublicationId, Option<Entry>)]) -> Result<(), Error> {
         let mut writer = self.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let is_shown = std::mem::replace(&mut writer.is_shown, false);
+        let shown = self.reader.searcher();
         for (id, entry) in changes {
-            writer.delete_term(Term::from_field_text(self.fields.id, &id.to_string()));
+            let term = Term::from_field_text(self.fields.id, &id.to_string());
+            // A deletion has the commit open and search every segment, so that only what is there is deleted.
+            if !is_shown || shown.doc_freq(&term)? > 0 {
+                writer.index.delete_term(term);
+            }
             if let Some(entry) = entry {
                 let document: TantivyDocument = schema::document(&self.fields, entry);
-                writer.add_document(document)?;
+                writer.index.add_document(document)?;
             }
         }
-        writer.commit()?;
-        drop(writer);
-        Ok(self.reader.reload()?)
+        writer.index.commit()?;
+        self.reader.reload()?;
+        writer.is_shown = true;
+        Ok(())
     }
 
     /// What matches; with typing errors when nothing else does.
@@ -223,10 +236,10 @@ impl Search {
             .num_merge_threads(1)
             .memory_budget_per_thread(memory_bytes)
             .build();
-        let writer = index.writer_with_options(options)?;
+        let writer = Mutex::new(Writer { index: index.writer_with_options(options)?, is_shown: true });
         // It is reloaded after each commit of ours; a thread that watches the directory would add nothing.
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
-        Ok(Search { fields, index, reader, writer: Mutex::new(writer) })
+        Ok(Search { fields, index, reader, writer })
     }
 
     /// Checks every file of the index, and what no checksum covers: that the list of segments fits the files, and that all

@@ -68,9 +68,10 @@ pub(crate) fn products(store: &Store, ids: &[ProductId]) -> Result<Vec<Option<Pr
     Ok(PRODUCTS.get_many(store, ids)?.into_iter().map(|row| row.map(|row| row.value)).collect())
 }
 
-/// How many wish for a publication.
-pub(crate) fn wishes(store: &Store, id: PublicationId) -> Result<u64, Error> {
-    Ok(WISHES.get(store, &id)?.map_or(0, |row| row.value.count))
+/// How many wish for each of several publications, in the order of the ids.
+pub(crate) fn wishes(store: &Store, ids: &[PublicationId]) -> Result<Vec<u64>, Error> {
+    let rows = WISHES.get_many(store, ids)?;
+    Ok(rows.into_iter().map(|row| row.map_or(0, |row| row.value.count)).collect())
 }
 
 /// A username as last heard; empty after deletion.
