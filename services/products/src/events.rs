@@ -2,8 +2,8 @@
 //!
 //! | topic | when | payload |
 //! |---|---|---|
-//! | `product.changed` | created, or its words, price or offer changed | the product as it is then |
-//! | `product.stock_changed` | its units moved | the product |
+//! | `product.changed` | created, or its words, price or offer changed | the product as it is then, with what it cost and had before |
+//! | `product.stock_changed` | its units moved | the same |
 //! | `product.deleted` | deleted | the product, marked so |
 //! | `product.published` | a row of an import became a product | the product, and the publication that it asks for |
 //!
@@ -16,9 +16,9 @@ use vitrina_proto::products::v1 as pb;
 use vitrina_storage::{Commit, OutboxMessage, Store};
 
 use crate::error::Error;
-use crate::model::{ProductId, PublicationId};
-use crate::store;
+use crate::model::{Product, ProductId, PublicationId};
 use crate::store::rows::PublicationRow;
+use crate::{store, wire};
 
 /// The queue of this service at the broker.
 pub(crate) const INBOX: &str = "products.inbox";
@@ -29,19 +29,24 @@ pub(crate) const PREFETCH: u16 = 64;
 
 const CLOSED: &str = "publication.closed";
 
-/// The product is new, or its words, price or offer changed.
-pub(crate) fn changed(product: &pb::Product) -> OutboxMessage {
-    about("product.changed", product)
+/// The product is new.
+pub(crate) fn created(product: &pb::Product) -> OutboxMessage {
+    about("product.changed", None, product)
+}
+
+/// The product's words, price or offer changed.
+pub(crate) fn changed(before: &Product, product: &pb::Product, now_ms: u64) -> OutboxMessage {
+    about("product.changed", Some((before, now_ms)), product)
 }
 
 /// The product's units moved.
-pub(crate) fn stock_changed(product: &pb::Product) -> OutboxMessage {
-    about("product.stock_changed", product)
+pub(crate) fn stock_changed(before: &Product, product: &pb::Product, now_ms: u64) -> OutboxMessage {
+    about("product.stock_changed", Some((before, now_ms)), product)
 }
 
 /// The product is gone.
 pub(crate) fn deleted(product: &pb::Product) -> OutboxMessage {
-    about("product.deleted", product)
+    about("product.deleted", None, product)
 }
 
 /// An imported product asks for its publication.
@@ -72,6 +77,12 @@ pub(crate) fn publication_moved(
     store::put_publication(store, id, product, &row)
 }
 
-fn about(topic: &str, product: &pb::Product) -> OutboxMessage {
-    event(topic, &product.id, &events::ProductChanged { product: Some(product.clone()) })
+/// What was until now goes along, so that who waits for a lower price or for stock need not keep every product.
+fn about(topic: &str, before: Option<(&Product, u64)>, product: &pb::Product) -> OutboxMessage {
+    let payload = events::ProductChanged {
+        product: Some(product.clone()),
+        price_before: before.map(|(before, now_ms)| wire::price(before.effective_price(now_ms))),
+        available_before: before.map(|(before, _)| before.total_stock().available()),
+    };
+    event(topic, &product.id, &payload)
 }

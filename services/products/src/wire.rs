@@ -20,7 +20,7 @@ use crate::model::{
 };
 use crate::store;
 
-pub(crate) use output::{availability, product, reservation};
+pub(crate) use output::{availability, money as price, product, reservation};
 
 /// Bytes that a product may take when its seller writes it. The store puts up to 6 KiB into one row; the rest is left for
 /// what comes later by itself: eleven offers of 33 bytes and counters that grow.

@@ -68,7 +68,7 @@ impl Shop {
     pub(crate) async fn hear(&self, topic: &str, id: &str, seller: UserId, version: u32) {
         let product =
             Product { id: id.to_owned(), version, seller_id: seller.to_string(), ..Product::default() };
-        self.publish(topic, id, &ProductChanged { product: Some(product) }).await;
+        self.publish(topic, id, &ProductChanged { product: Some(product), ..Default::default() }).await;
     }
 
     pub(crate) async fn publish(&self, topic: &str, key: &str, payload: &impl prost::Message) {

@@ -34,7 +34,7 @@ impl App {
                 variant: adjustment.variant.map(|id| id.bytes().to_vec()),
             };
             store::note_adjustment(&mut commit, after.id, before.version + 1, &noted);
-            commit.emit(events::stock_changed(&reply));
+            commit.emit(events::stock_changed(&before.value, &reply, call.now_ms));
             Ok(Decision::new(commit, product_answer(reply, after.id, listing)))
         })
         .await

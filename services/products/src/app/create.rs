@@ -30,7 +30,7 @@ impl App {
             let reply = wire::product(&product, FIRST_VERSION, None, call.now_ms);
             let mut commit = Commit::new();
             store::create(&mut commit, &product);
-            commit.emit(events::changed(&reply));
+            commit.emit(events::created(&reply));
             Ok(Decision::new(commit, product_answer(reply, product.id, None)))
         })
         .await

@@ -28,7 +28,7 @@ impl App {
             let reply = next(&before, &after, listing, call.now_ms);
             let mut commit = Commit::new();
             store::replace(&mut commit, &before, &after);
-            commit.emit(events::changed(&reply));
+            commit.emit(events::changed(&before.value, &reply, call.now_ms));
             Ok(Decision::new(commit, product_answer(reply, after.id, listing)))
         })
         .await
@@ -50,7 +50,8 @@ impl App {
             let listing = store::listing(&self.store, after.id)?;
             let mut commit = Commit::new();
             store::replace(&mut commit, &before, &after);
-            commit.emit(events::changed(&next(&before, &after, listing, call.now_ms)));
+            let product = next(&before, &after, listing, call.now_ms);
+            commit.emit(events::changed(&before.value, &product, call.now_ms));
             Ok(Decision::new(commit, tagged(Answer::new(Empty {}), after.id, listing)))
         })
         .await

@@ -158,7 +158,8 @@ impl App {
             let product = &shelf.products[&row.value.id];
             let listing = store::listing(&self.store, product.id)?;
             store::replace(&mut commit, row, product);
-            commit.emit(events::stock_changed(&next(row, product, listing, now_ms)));
+            let reply = next(row, product, listing, now_ms);
+            commit.emit(events::stock_changed(&row.value, &reply, now_ms));
             answer = tagged(answer, product.id, listing);
         }
         Ok(Decision::new(commit, answer))

@@ -29,7 +29,7 @@ impl App {
             let reply = next(&before, &after, listing, call.now_ms);
             let mut commit = Commit::new();
             store::replace(&mut commit, &before, &after);
-            commit.emit(events::changed(&reply));
+            commit.emit(events::changed(&before.value, &reply, call.now_ms));
             Ok(Decision::new(commit, product_answer(reply, after.id, listing)))
         })
         .await

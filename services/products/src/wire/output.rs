@@ -111,6 +111,6 @@ fn stock(stock: Stock) -> pb::Stock {
     pb::Stock { on_hand: stock.on_hand, reserved: stock.reserved, available: stock.available() }
 }
 
-fn money(money: Money) -> common::Money {
+pub(crate) fn money(money: Money) -> common::Money {
     common::Money { minor: money.minor, currency: money.currency.as_str().to_owned() }
 }

@@ -178,7 +178,7 @@ impl Rooms {
     }
 
     async fn hear_product(&self, topic: &str, product: Product) -> Result<(), Error> {
-        self.hear(topic, &heard::ProductChanged { product: Some(product) }).await
+        self.hear(topic, &heard::ProductChanged { product: Some(product), ..Default::default() }).await
     }
 
     /// Every row of the service, and how many events wait.

@@ -74,7 +74,7 @@ async fn a_deleted_product_is_not_on_sale() {
     shop.hear("product.published", &lamp.id, &published(&lamp, &id, "Lámpara")).await;
     shop.until_found(1).await;
     let deleted = Product { version: 2, status: ProductStatus::Deleted.into(), ..lamp.clone() };
-    let payload = events::ProductChanged { product: Some(deleted) };
+    let payload = events::ProductChanged { product: Some(deleted), ..Default::default() };
     shop.hear("product.deleted", &lamp.id, &payload).await;
     shop.until_found(0).await;
     let got = shop.get(Caller::seller(ana), &id).await.unwrap();

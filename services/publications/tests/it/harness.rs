@@ -113,7 +113,7 @@ impl Shop {
 
     /// Has the service hear of a product.
     pub(crate) async fn hear_product(&self, product: &Product) {
-        let payload = events::ProductChanged { product: Some(product.clone()) };
+        let payload = events::ProductChanged { product: Some(product.clone()), ..Default::default() };
         self.hear("product.changed", &product.id, &payload).await;
     }
 
