@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `order.placed` | its stock is held | the order as it is then |
 //! | `order.paid` `order.cancelled` `order.expired` `order.shipped` `order.finished` | it came into that state | the order |
+//! | `order.payment_rejected` | its payment was rejected; the buyer may try another | the order |
 //! | `order.refunded` | money went back, in part or in all | the order |
 //! | `review.created` | a buyer reviewed | the review and the seller's score after it |
 
@@ -13,7 +14,7 @@ use vitrina_proto::orders::v1 as pb;
 use vitrina_storage::{Commit, OutboxMessage};
 
 use crate::model::OrderId;
-use crate::model::order::{By, Order, State};
+use crate::model::order::{By, Order, PaymentStatus, State};
 use crate::model::refund::RefundStatus;
 use crate::store::rows::ScoreRow;
 use crate::wire;
@@ -33,6 +34,10 @@ pub(crate) fn tell(commit: &mut Commit, id: OrderId, before: Option<&Order>, aft
             _ => continue,
         };
         commit.emit(about(topic, id, after));
+    }
+    let was_rejected = before.is_some_and(is_rejected);
+    if is_rejected(after) && !was_rejected {
+        commit.emit(about("order.payment_rejected", id, after));
     }
     if refunds_done(after) > before.map_or(0, refunds_done) {
         commit.emit(about("order.refunded", id, after));
@@ -54,6 +59,10 @@ fn about(topic: &str, id: OrderId, order: &Order) -> OutboxMessage {
     let payload =
         events::OrderChanged { order: Some(wire::order(id, order)), guest_email: order.guest_email.clone() };
     event(topic, &id.to_string(), &payload)
+}
+
+fn is_rejected(order: &Order) -> bool {
+    order.payment.status() == PaymentStatus::Rejected
 }
 
 fn refunds_done(order: &Order) -> usize {
