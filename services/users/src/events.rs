@@ -10,8 +10,9 @@
 //! | `seller.scored` | a review changed the score | `SellerChanged` |
 //! | `wishlist.added` `wishlist.removed` | a wish came or went | `WishlistChanged` |
 //!
-//! Listens to `review.created`, for the seller's score, and to `image.ready` and `image.deleted`, for the avatar. They may come
-//! twice and in any order: a score of no more reviews than are known, and an album that is not newer, is dropped.
+//! Listens to `review.created`, for the seller's score, to `image.ready` and `image.deleted`, for the avatar, and to
+//! `device.unregistered`, for devices that are no more. They may come twice and in any order: a score of no more reviews than are
+//! known, and an album that is not newer, is dropped.
 //!
 //! The single-use token is the one secret that leaves: it lies in the outbox row until that is relayed, ends at its first
 //! use and by itself within a day.
@@ -19,12 +20,13 @@
 use vitrina_chassis::{Fault, Message, decode, event};
 use vitrina_proto::Timestamp;
 use vitrina_proto::events::v1::{
-    ContactChanged, ImagesChanged, ReviewCreated, SellerChanged, SessionEnded, TokenRequested, UserChanged,
-    WishlistChanged,
+    ContactChanged, DeviceUnregistered, ImagesChanged, ReviewCreated, SellerChanged, SessionEnded,
+    TokenRequested, UserChanged, WishlistChanged,
 };
 use vitrina_proto::users::v1::{Device, SellerStatus};
 use vitrina_storage::{Commit, OutboxMessage, Store};
 
+use crate::app::device;
 use crate::error::Error;
 use crate::keys::{PublicationId, Purpose, SELLERS, SessionId, USERS, UserId};
 use crate::store::rows::{SellerRow, UserRow};
@@ -33,11 +35,12 @@ use crate::{store, wire};
 /// The queue of this service at the broker.
 pub(crate) const INBOX: &str = "users.inbox";
 /// What the queue is bound to.
-pub(crate) const TOPICS: [&str; 3] = [REVIEW_CREATED, "image.ready", "image.deleted"];
+pub(crate) const TOPICS: [&str; 4] = [REVIEW_CREATED, DEVICE_UNREGISTERED, "image.ready", "image.deleted"];
 /// Messages that may be in work at once: enough to fill a group commit, few enough to start again with after a crash.
 pub(crate) const PREFETCH: u16 = 64;
 
 const REVIEW_CREATED: &str = "review.created";
+const DEVICE_UNREGISTERED: &str = "device.unregistered";
 
 /// `user.registered`.
 pub(crate) fn user_registered(user_id: UserId, user: &UserRow) -> OutboxMessage {
@@ -115,6 +118,11 @@ pub(crate) fn wish_removed(user_id: UserId, publication_id: PublicationId) -> Ou
 pub(crate) fn heard(store: &Store, message: &Message, now_ms: u64) -> Result<Option<Commit>, Error> {
     match message.topic.as_str() {
         REVIEW_CREATED => reviewed(store, decode(message)?),
+        DEVICE_UNREGISTERED => {
+            let payload: DeviceUnregistered = decode(message)?;
+            let user_id = payload.user_id.parse().map_err(|_| malformed("userId"))?;
+            device::without(store, &(user_id, payload.token))
+        }
         _ => pictured(store, decode(message)?, now_ms),
     }
 }

@@ -5,11 +5,11 @@ use vitrina_proto::common::v1::Empty;
 use vitrina_proto::users::v1::{
     DeleteDeviceRequest, Device, DeviceList, ListDevicesRequest, PutDeviceRequest,
 };
-use vitrina_storage::Commit;
+use vitrina_storage::{Commit, Store};
 
 use super::{App, contact};
 use crate::error::Error;
-use crate::keys::{Book, DEVICES};
+use crate::keys::{Book, DEVICES, UserId};
 use crate::model::is_device_token;
 use crate::store::rows::DeviceRow;
 use crate::{store, wire};
@@ -64,15 +64,21 @@ pub(crate) async fn delete(app: &App, call: Call<DeleteDeviceRequest>) -> Result
     }
     let key = (user_id, call.request.token.clone());
     unit(&app.store, &call, "vitrina.users.v1.Users/DeleteDevice", || {
-        let old = DEVICES.get(&app.store, &key)?.ok_or(Error::NotFound("device"))?;
-        let user = store::user(&app.store, user_id)?;
-        let mut devices = contact::devices(&app.store, user_id)?;
-        devices.remove(&key.1);
-        let mut commit = Commit::new();
-        contact::tell_devices(&mut commit, user_id, &user, &devices);
-        store::count_out(&app.store, &mut commit, user_id, Book::Devices)?;
-        commit.expect(&DEVICES, &key, old.version).delete(&DEVICES, &key);
+        let commit = without(&app.store, &key)?.ok_or(Error::NotFound("device"))?;
         Ok(Decision::new(commit, Answer::new(Empty {})))
     })
     .await
+}
+
+/// The commit that removes a device; `None` when there is none.
+pub(crate) fn without(store: &Store, key: &(UserId, String)) -> Result<Option<Commit>, Error> {
+    let Some(old) = DEVICES.get(store, key)? else { return Ok(None) };
+    let user = store::user(store, key.0)?;
+    let mut devices = contact::devices(store, key.0)?;
+    devices.remove(&key.1);
+    let mut commit = Commit::new();
+    contact::tell_devices(&mut commit, key.0, &user, &devices);
+    store::count_out(store, &mut commit, key.0, Book::Devices)?;
+    commit.expect(&DEVICES, key, old.version).delete(&DEVICES, key);
+    Ok(Some(commit))
 }

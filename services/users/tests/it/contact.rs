@@ -1,7 +1,7 @@
 //! What others are told of how a user is reached.
 
 use tokio::task::JoinSet;
-use vitrina_proto::events::v1::ContactChanged;
+use vitrina_proto::events::v1::{ContactChanged, DeviceUnregistered};
 use vitrina_proto::users::v1::{
     DeleteDeviceRequest, DeleteMeRequest, LoginRequest, PutDeviceRequest, PutWishRequest, UpdateMeRequest,
 };
@@ -115,4 +115,25 @@ async fn a_deleted_account_is_told_as_out_of_reach() {
     }
     let contact: ContactChanged = shop.event(TOPIC).await;
     assert_eq!(contact, ContactChanged { user_id: ana.id, version: 3, ..ContactChanged::default() });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_its_provider_does_not_know_any_more_is_removed() {
+    let mut shop = Shop::open().await;
+    let ana = shop.register("ana").await;
+    shop.event::<ContactChanged>(TOPIC).await;
+    for token in ["gone", "kept"] {
+        put_device(&mut shop, &ana, token, None).await;
+        shop.event::<ContactChanged>(TOPIC).await;
+    }
+    let gone = DeviceUnregistered { user_id: ana.id.clone(), token: "gone".into() };
+    shop.hear("device.unregistered", "1", &gone).await;
+    let contact: ContactChanged = shop.event(TOPIC).await;
+    assert_eq!((tokens(&contact), contact.version), (vec!["kept"], 4));
+    // Told again, there is nothing to remove.
+    shop.hear("device.unregistered", "2", &gone).await;
+    let other = DeviceUnregistered { user_id: ana.id.clone(), token: "kept".into() };
+    shop.hear("device.unregistered", "3", &other).await;
+    let contact: ContactChanged = shop.event(TOPIC).await;
+    assert_eq!((tokens(&contact), contact.version), (vec![], 5));
 }
