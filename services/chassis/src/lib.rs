@@ -21,11 +21,13 @@ mod lifecycle;
 pub mod page;
 mod relay;
 mod round;
+pub mod rows;
 mod rpc;
 mod service;
 mod telemetry;
 pub mod testing;
 mod transport;
+mod waits;
 pub mod work;
 
 pub use call::{Answer, Call, respond};
@@ -36,9 +38,11 @@ pub use event::{decode, event};
 pub use fault::{Code, DOMAIN, Fault, FieldError, IntoFault};
 pub use ids::UserId;
 pub use lifecycle::{Drained, Running, StartError, start};
+pub use rows::BadRow;
 pub use rpc::InProcess;
 pub use service::{Limits, Service};
 pub use transport::Transport;
+pub use waits::Waits;
 pub use work::{Decision, Refused, unit};
 
 // What a service needs of others' crates to say what it listens to, so that it names this one only.

@@ -9,13 +9,9 @@ mod removal;
 mod variant;
 mod worker;
 
-use std::time::Duration;
-
 use prost::Message;
-use tokio::sync::Semaphore;
-use tokio::time::Instant;
 use vitrina_chassis::ids::UserId;
-use vitrina_chassis::{Answer, Call, Clock, Context, Refused, unit};
+use vitrina_chassis::{Answer, Call, Clock, Context, Refused, Waits, unit};
 use vitrina_storage::{Row, Store};
 
 use crate::config::Config;
@@ -25,9 +21,7 @@ use crate::provider::s3::Bucket;
 use crate::store;
 use crate::store::Product;
 
-/// Between two looks for a product that is not known yet: an event takes some milliseconds.
-const LOOK_INTERVAL: Duration = Duration::from_millis(10);
-/// Calls that wait for a product at once. Asking for products that never were must not tie up more than this.
+/// Calls that wait for a product at once.
 const PRODUCT_WAITS_MAX: usize = 64;
 
 /// The parts that every rpc works with.
@@ -39,7 +33,7 @@ pub(crate) struct App {
     bucket: Bucket,
     worker: worker::Worker,
     variants: variant::Variants,
-    product_waits: Semaphore,
+    product_waits: Waits,
 }
 
 /// How a look for a stored answer ends without one.
@@ -56,7 +50,7 @@ impl App {
             bucket: Bucket::new(&config.s3),
             worker: worker::Worker::start(),
             variants: variant::Variants::new(config.variant_cache_bytes_max),
-            product_waits: Semaphore::new(PRODUCT_WAITS_MAX),
+            product_waits: Waits::new(PRODUCT_WAITS_MAX, config.product_wait_ms),
             config,
         }
     }
@@ -77,20 +71,9 @@ impl App {
     }
 
     /// A product that is not deleted. It is made by another service, and its event may be on its way when the first picture
-    /// comes: an unknown one is waited for a little, by looking again.
+    /// comes: an unknown one is waited for a little.
     async fn known_product(&self, id: ProductId) -> Result<Row<Product>, Error> {
-        if let Some(row) = self.live_product(id)? {
-            return Ok(row);
-        }
-        let _place = self.product_waits.try_acquire().map_err(|_| Error::ProductUnknown)?;
-        let end = Instant::now() + Duration::from_millis(self.config.product_wait_ms);
-        while Instant::now() < end {
-            tokio::time::sleep(LOOK_INTERVAL).await;
-            if let Some(row) = self.live_product(id)? {
-                return Ok(row);
-            }
-        }
-        Err(Error::ProductUnknown)
+        self.product_waits.until(|| self.live_product(id)).await?.ok_or(Error::ProductUnknown)
     }
 
     /// A product of the seller: another's is none.

@@ -1,12 +1,11 @@
 //! How it can fail.
 
 use vitrina_chassis::work::Refused;
-use vitrina_chassis::{Code, Fault, IntoFault};
+use vitrina_chassis::{BadRow, Code, Fault, IntoFault};
 
 use crate::model::{CONTENT_BYTES_MAX, PRODUCT_IMAGES_MAX, Refusal};
 use crate::picture::{PIXELS_MAX, Unfit};
 use crate::provider::BucketError;
-use crate::store::rows::BadRow;
 
 /// Why a request was not answered with success.
 #[derive(Debug, thiserror::Error)]

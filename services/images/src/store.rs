@@ -6,12 +6,13 @@
 pub(crate) mod rows;
 
 use vitrina_chassis::ids::UserId;
+use vitrina_chassis::rows::fixed;
 use vitrina_storage::{Commit, Id16, Row, Scan, Store};
 
 use crate::error::Error;
 use crate::keys::{ALBUMS, IMAGES, PRODUCTS, REMOVALS, RemovalKey, UPLOADS, owner_key};
 use crate::model::{Album, Image, ImageId, Owner, ProductId, Upload, UploadId};
-use crate::store::rows::{ProductRow, RemovalRow, fixed};
+use crate::store::rows::{ProductRow, RemovalRow};
 
 /// Of a product: whose it is, and whether it is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -40,7 +40,6 @@ pub use crate::config::{Config, MercadoPago};
 pub use crate::error::Error;
 pub use crate::model::Refusal;
 pub use crate::model::checkout::Failure;
-pub use crate::store::rows::BadRow;
 
 /// Builds the service: its rpcs, and the driver of what is owed.
 ///

@@ -11,7 +11,7 @@ mod reserve;
 mod update;
 
 use vitrina_chassis::ids::UserId;
-use vitrina_chassis::{Answer, Call, Clock};
+use vitrina_chassis::{Answer, Call, Clock, Waits};
 use vitrina_proto::products::v1 as pb;
 use vitrina_storage::{Row, Store};
 
@@ -20,18 +20,22 @@ use crate::error::Error;
 use crate::model::{Product, ProductId, PublicationId};
 use crate::{store, wire};
 
+/// Calls that wait for a publication at once.
+const WAITS_MAX: usize = 256;
+
 /// The parts that every rpc works with; clones share them.
 #[derive(Clone, Debug)]
 pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     pub(crate) config: Config,
-    availability_waits: availability::Waits,
+    publication_waits: Waits,
 }
 
 impl App {
     pub(crate) fn new(store: Store, clock: Clock, config: Config) -> App {
-        App { store, clock, config, availability_waits: availability::Waits::default() }
+        let publication_waits = Waits::new(WAITS_MAX, config.publication_wait_ms);
+        App { store, clock, config, publication_waits }
     }
 
     /// A product of the seller that is not deleted; the id is taken as text, since one that is none names no product.

@@ -1,10 +1,9 @@
 //! How it can fail.
 
 use vitrina_chassis::work::Refused;
-use vitrina_chassis::{Fault, IntoFault};
+use vitrina_chassis::{BadRow, Fault, IntoFault};
 
 use crate::model::Refusal;
-use crate::store::rows::BadRow;
 
 /// Why a request was not answered with success.
 #[derive(Debug, thiserror::Error)]

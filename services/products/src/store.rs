@@ -7,6 +7,7 @@ pub(crate) mod rows;
 
 use prost::Message;
 use vitrina_chassis::ids::UserId;
+use vitrina_chassis::rows::fixed;
 use vitrina_storage::{Commit, Direction, Row, Scan, Store, prefix};
 
 use crate::error::Error;
@@ -15,7 +16,7 @@ use crate::keys::{
 };
 use crate::model::reservation::{Reservation, State};
 use crate::model::{OrderId, Product, ProductId, PublicationId};
-use crate::store::rows::{AdjustmentRow, ListingRow, MarkRow, ProductRow, PublicationRow, SkuRow, id16};
+use crate::store::rows::{AdjustmentRow, ListingRow, MarkRow, ProductRow, PublicationRow, SkuRow};
 
 /// Most units available at which a product counts as running out. The index holds these only: a full shelf costs no row.
 pub(crate) const LOW_STOCK_MAX: u32 = 9;
@@ -209,5 +210,5 @@ fn read_product(id: ProductId, row: Row<ProductRow>) -> Result<Row<Product>, Err
 }
 
 fn read_listing(row: &ListingRow) -> Result<PublicationId, Error> {
-    Ok(PublicationId::from_bytes(id16(&row.publication, "publication")?))
+    Ok(PublicationId::from_bytes(fixed(&row.publication, "publication")?))
 }

@@ -4,12 +4,10 @@ mod find;
 mod publish;
 mod question;
 mod read;
-mod wait;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use vitrina_chassis::{Answer, Call, Clock, Context};
+use vitrina_chassis::{Answer, Call, Clock, Context, Waits};
 use vitrina_proto::publications::v1 as pb;
 use vitrina_storage::{Row, Store};
 
@@ -19,13 +17,16 @@ use crate::model::{Publication, PublicationId};
 use crate::search::Search;
 use crate::{store, wire};
 
+/// Calls that wait for an event at once.
+const WAITS_MAX: usize = 256;
+
 /// The parts that every rpc works with; clones share them.
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     search: Arc<Search>,
-    waits: wait::Waits,
+    waits: Waits,
 }
 
 impl App {
@@ -34,7 +35,7 @@ impl App {
             store: ctx.store.clone(),
             clock: ctx.clock.clone(),
             search,
-            waits: wait::Waits::of(Duration::from_millis(config.event_wait_ms)),
+            waits: Waits::new(WAITS_MAX, config.event_wait_ms),
         }
     }
 

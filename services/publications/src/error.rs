@@ -1,7 +1,7 @@
 //! How it can fail.
 
 use vitrina_chassis::work::Refused;
-use vitrina_chassis::{Fault, IntoFault};
+use vitrina_chassis::{BadRow, Fault, IntoFault};
 
 use crate::model::Refusal;
 
@@ -19,7 +19,7 @@ pub enum Error {
     Request(#[from] Fault),
     /// A stored row that cannot be read.
     #[error("a stored row cannot be read")]
-    BadRow,
+    Row(#[from] BadRow),
     /// The index failed.
     #[error("the search index failed")]
     Index(#[from] tantivy::TantivyError),
@@ -72,7 +72,7 @@ impl IntoFault for Error {
             Error::Store(error) => error.fault(),
             Error::Work(refused) => refused.fault(),
             Error::Request(fault) => fault.clone(),
-            Error::BadRow | Error::Index(_) | Error::IndexDir(_) | Error::SearchBroke(_) => Fault::internal(),
+            Error::Row(_) | Error::Index(_) | Error::IndexDir(_) | Error::SearchBroke(_) => Fault::internal(),
             Error::ProductUnknown => {
                 Fault::new(vitrina_chassis::Code::NotFound, "product_unknown", "you have no such product")
             }

@@ -3,6 +3,7 @@
 pub(crate) mod rows;
 
 use vitrina_chassis::ids::UserId;
+use vitrina_chassis::rows::fixed;
 use vitrina_storage::{Commit, Direction, Row, Scan, Store, prefix};
 
 use crate::error::Error;
@@ -55,7 +56,7 @@ pub(crate) fn of_seller(
 /// The active publication of a product.
 pub(crate) fn active(store: &Store, product: ProductId) -> Result<Option<PublicationId>, Error> {
     let Some(row) = ACTIVE.get(store, &product)? else { return Ok(None) };
-    Ok(Some(PublicationId::from_bytes(rows::id16(&row.value.publication)?)))
+    Ok(Some(PublicationId::from_bytes(fixed(&row.value.publication, "publication")?)))
 }
 
 /// A product as last heard.

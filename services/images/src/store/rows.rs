@@ -2,7 +2,9 @@
 //!
 //! A number of a row's field is never given to another field: rows of older versions stay readable.
 
+use vitrina_chassis::BadRow;
 use vitrina_chassis::ids::UserId;
+use vitrina_chassis::rows::fixed;
 
 use crate::keys::{owner_key, owner_of};
 use crate::model::{Album, Encoding, Image, ImageId, Owner, Size, Upload, UploadId, Variant};
@@ -84,16 +86,6 @@ pub(crate) struct RemovalRow {
     /// The upload whose row goes along with its object.
     #[prost(bytes = "vec", optional, tag = "3")]
     pub(crate) upload: Option<Vec<u8>>,
-}
-
-/// A stored value that no version of this service wrote. Logged by whoever handles the error; names the field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a stored row has a malformed {0}")]
-pub struct BadRow(pub(crate) &'static str);
-
-/// The bytes of a stored id or hash.
-pub(crate) fn fixed<const N: usize>(bytes: &[u8], field: &'static str) -> Result<[u8; N], BadRow> {
-    bytes.try_into().map_err(|_| BadRow(field))
 }
 
 impl From<Owner> for OwnerRow {

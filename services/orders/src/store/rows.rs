@@ -2,6 +2,8 @@
 //!
 //! A number of a row's field is never given to another field: rows of older versions stay readable.
 
+use vitrina_chassis::BadRow;
+
 /// A key that says everything by being there.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct MarkRow {}
@@ -48,11 +50,6 @@ pub(crate) struct LookupRow {
     #[prost(uint32, tag = "2")]
     pub(crate) tries: u32,
 }
-
-/// A stored value that no version of this service wrote. Logged by whoever handles the error; names the field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a stored row has a malformed {0}")]
-pub struct BadRow(pub(crate) &'static str);
 
 impl ScoreRow {
     /// Mean of all reviews, 1 to 5; 0 without any.

@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
+use vitrina_chassis::BadRow;
 use vitrina_chassis::ids::UserId;
+use vitrina_chassis::rows::fixed;
 
 use crate::model::reservation::{HeldLine, Line, Reservation, State};
 use crate::model::{
@@ -152,11 +154,6 @@ pub(crate) struct AdjustmentRow {
     pub(crate) variant: Option<Vec<u8>>,
 }
 
-/// A stored value that no version of this service wrote. Logged by whoever handles the error; names the field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a stored row has a malformed {0}")]
-pub struct BadRow(pub(crate) &'static str);
-
 impl PublicationRow {
     /// Shown and bought.
     pub(crate) const ACTIVE: u32 = 2;
@@ -164,11 +161,6 @@ impl PublicationRow {
     pub(crate) const PAUSED: u32 = 3;
     /// Over for good.
     pub(crate) const CLOSED: u32 = 4;
-}
-
-/// The 16 bytes of a stored id.
-pub(crate) fn id16(bytes: &[u8], field: &'static str) -> Result<[u8; 16], BadRow> {
-    bytes.try_into().map_err(|_| BadRow(field))
 }
 
 impl From<Money> for MoneyRow {
@@ -213,7 +205,7 @@ impl From<&Variant> for VariantRow {
 impl VariantRow {
     fn variant(self) -> Result<Variant, BadRow> {
         Ok(Variant {
-            id: VariantId::from_bytes(id16(&self.id, "variant")?),
+            id: VariantId::from_bytes(fixed(&self.id, "variant")?),
             price: self.price.money()?,
             offer: self.offer.as_ref().map(OfferRow::offer).transpose()?,
             stock: Stock { on_hand: self.on_hand, reserved: self.reserved },
@@ -250,7 +242,7 @@ impl ProductRow {
     pub(crate) fn product(self, id: ProductId) -> Result<Product, BadRow> {
         Ok(Product {
             id,
-            seller: UserId::from_bytes(id16(&self.seller, "seller")?),
+            seller: UserId::from_bytes(fixed(&self.seller, "seller")?),
             price: self.price.money()?,
             offer: self.offer.as_ref().map(OfferRow::offer).transpose()?,
             condition: if self.is_used { Condition::Used } else { Condition::New },
@@ -304,7 +296,7 @@ impl ReservationRow {
             _ => return Err(BadRow("state")),
         };
         let lines = self.lines.iter().map(HeldLineRow::held_line).collect::<Result<_, _>>()?;
-        let refunds = self.refunds.iter().map(|refund| Ok(RefundId::from_bytes(id16(refund, "refund")?)));
+        let refunds = self.refunds.iter().map(|refund| Ok(RefundId::from_bytes(fixed(refund, "refund")?)));
         let refunds = refunds.collect::<Result<_, _>>()?;
         Ok(Reservation { order, state, until_ms: self.until_ms, lines, refunds })
     }
@@ -312,9 +304,9 @@ impl ReservationRow {
 
 impl HeldLineRow {
     fn held_line(&self) -> Result<HeldLine, BadRow> {
-        let variant = self.variant.as_deref().map(|id| id16(id, "variant")).transpose()?;
+        let variant = self.variant.as_deref().map(|id| fixed(id, "variant")).transpose()?;
         let line = Line {
-            product: ProductId::from_bytes(id16(&self.product, "product")?),
+            product: ProductId::from_bytes(fixed(&self.product, "product")?),
             variant: variant.map(VariantId::from_bytes),
             quantity: self.quantity,
         };

@@ -1,6 +1,7 @@
 //! CreatePublication, UpdatePublication, PutStatus and DeletePublication.
 
 use vitrina_chassis::ids::UserId;
+use vitrina_chassis::rows::fixed;
 use vitrina_chassis::{Answer, Call, Decision, unit};
 use vitrina_proto::common::v1::Empty;
 use vitrina_proto::publications::v1 as pb;
@@ -9,7 +10,7 @@ use vitrina_storage::{Commit, Row};
 use super::{App, answer};
 use crate::error::Error;
 use crate::model::{ProductId, Publication, PublicationId, Status};
-use crate::store::rows::{ProductRow, id16};
+use crate::store::rows::ProductRow;
 use crate::{events, store, wire};
 
 const RPC_CREATE: &str = "vitrina.publications.v1.Publications/CreatePublication";
@@ -101,7 +102,7 @@ impl App {
 
     fn own_product(&self, id: ProductId, seller: UserId) -> Result<ProductRow, Error> {
         let product = store::product(&self.store, id)?.ok_or(Error::ProductUnknown)?.value;
-        let is_own = UserId::from_bytes(id16(&product.seller)?) == seller;
+        let is_own = UserId::from_bytes(fixed(&product.seller, "seller")?) == seller;
         if is_own && !product.is_deleted { Ok(product) } else { Err(Error::ProductUnknown) }
     }
 

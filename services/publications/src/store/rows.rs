@@ -2,10 +2,11 @@
 //!
 //! A number of a row's field is never given to another field: rows of older versions stay readable.
 
+use vitrina_chassis::BadRow;
 use vitrina_chassis::ids::UserId;
+use vitrina_chassis::rows::fixed;
 use vitrina_proto::products::v1 as products;
 
-use crate::error::Error;
 use crate::model::{ProductId, Publication, PublicationId, Question, QuestionId, Status};
 
 /// A key that says everything by being there.
@@ -152,16 +153,16 @@ impl ProductRow {
 }
 
 impl PublicationRow {
-    pub(crate) fn publication(self, id: PublicationId) -> Result<Publication, Error> {
+    pub(crate) fn publication(self, id: PublicationId) -> Result<Publication, BadRow> {
         Ok(Publication {
             id,
-            product: ProductId::from_bytes(id16(&self.product)?),
-            seller: UserId::from_bytes(id16(&self.seller)?),
+            product: ProductId::from_bytes(fixed(&self.product, "product")?),
+            seller: UserId::from_bytes(fixed(&self.seller, "seller")?),
             title: self.title,
             description: self.description,
             tags: self.tags,
             payment_methods: self.payment_methods,
-            status: Status::of(self.status).ok_or(Error::BadRow)?,
+            status: Status::of(self.status).ok_or(BadRow("status"))?,
             created_at_ms: self.created_at_ms,
             updated_at_ms: self.updated_at_ms,
         })
@@ -185,12 +186,12 @@ impl From<&Publication> for PublicationRow {
 }
 
 impl QuestionRow {
-    pub(crate) fn question(self, id: QuestionId) -> Result<Question, Error> {
+    pub(crate) fn question(self, id: QuestionId) -> Result<Question, BadRow> {
         Ok(Question {
             id,
-            publication: PublicationId::from_bytes(id16(&self.publication)?),
-            seller: UserId::from_bytes(id16(&self.seller)?),
-            asker: UserId::from_bytes(id16(&self.asker)?),
+            publication: PublicationId::from_bytes(fixed(&self.publication, "publication")?),
+            seller: UserId::from_bytes(fixed(&self.seller, "seller")?),
+            asker: UserId::from_bytes(fixed(&self.asker, "asker")?),
             username: self.username,
             text: self.text,
             created_at_ms: self.created_at_ms,
@@ -212,9 +213,4 @@ impl From<&Question> for QuestionRow {
             answered_at_ms: from.answer.as_ref().map_or(0, |(_, at)| *at),
         }
     }
-}
-
-/// The 16 bytes of an id.
-pub(crate) fn id16(bytes: &[u8]) -> Result<[u8; 16], Error> {
-    bytes.try_into().map_err(|_| Error::BadRow)
 }

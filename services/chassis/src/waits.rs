@@ -1,7 +1,7 @@
 //! Waits a little for what another service has told, but whose event is still on its way.
 //!
 //! Who creates a product and publishes it at once, or registers and asks at once, has done nothing wrong. So what is not
-//! known here is looked for again for a while: the commit of the inbox wakes nobody, and a look is one read in memory.
+//! known yet is looked for again for a while: the commit of the inbox wakes nobody, and a look is one read in memory.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,30 +9,27 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::error::Error;
-
 /// Between two looks: an event takes some milliseconds.
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);
-/// Calls that wait at once: asking for what never was must not tie up more.
-const WAITS_MAX: usize = 256;
 
 /// The places of those who wait; clones share them.
 #[derive(Clone, Debug)]
-pub(super) struct Waits {
+pub struct Waits {
     places: Arc<Semaphore>,
     longest: Duration,
 }
 
 impl Waits {
-    pub(super) fn of(longest: Duration) -> Waits {
-        Waits { places: Arc::new(Semaphore::new(WAITS_MAX)), longest }
+    /// As many `places` for waits of at most `longest_ms` each: asking for what never was must not tie up more calls.
+    pub fn new(places: usize, longest_ms: u64) -> Waits {
+        Waits { places: Arc::new(Semaphore::new(places)), longest: Duration::from_millis(longest_ms) }
     }
 
     /// Looks until something is there or the wait is over; looks once when too many wait already.
-    pub(super) async fn until<T>(
-        &self,
-        look: impl Fn() -> Result<Option<T>, Error>,
-    ) -> Result<Option<T>, Error> {
+    ///
+    /// # Errors
+    /// What the look fails with.
+    pub async fn until<T, E>(&self, look: impl Fn() -> Result<Option<T>, E>) -> Result<Option<T>, E> {
         if let Some(found) = look()? {
             return Ok(Some(found));
         }
