@@ -35,7 +35,7 @@ async fn the_seller_sets_the_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_removed_picture_is_gone_and_its_objects_follow() {
     let shop = Shop::open().await;
-    let mut events = listen(&shop).await;
+    let mut events = listen(&shop.ctx, &["image.*"]).await;
     let ana = UserId::generate();
     let product = shop.product(ana).await;
     let image = shop.upload(ana, &product, corpus::png(900, 500)).await.expect("it is fine");

@@ -1,24 +1,18 @@
 //! A running service with its store, its broker, a bucket and a clock that the test moves, and the calls that tests make.
 
-use std::future::Future;
-use std::time::Duration;
-
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_s3::primitives::ByteStream;
-use prost::Message as _;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tonic::{Request, Response, Status};
-use vitrina_chassis::{Caller, Context, Fault, InProcess, Running, UserId, metadata, testing};
+pub(crate) use vitrina_chassis::testing::{by, keyed, listen, reason, said, until};
+use vitrina_chassis::{Context, InProcess, Running, UserId, testing};
 use vitrina_images::{Config, S3Config};
 use vitrina_proto::events::v1::{ImagesChanged, ProductChanged};
 use vitrina_proto::images::v1 as pb;
 use vitrina_proto::images::v1::images_client::ImagesClient;
 use vitrina_proto::products::v1::Product;
 use vitrina_sandbox::{Sandbox, SandboxConfig};
-
-/// How long a condition is waited for: generous, since the machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 vitrina_chassis::id_type!(
     /// A product.
@@ -73,14 +67,7 @@ impl Shop {
 
     pub(crate) async fn publish(&self, topic: &str, key: &str, payload: &impl prost::Message) {
         self.running.listening().await;
-        let message = vitrina_broker::Message {
-            id: format!("{topic}-{key}"),
-            topic: topic.to_owned(),
-            key: key.to_owned(),
-            payload: payload.encode_to_vec().into(),
-            headers: Vec::new(),
-        };
-        self.ctx.broker.publish(message).await.expect("the broker takes the event");
+        testing::publish(&*self.ctx.broker, &format!("{topic}-{key}"), topic, key, payload).await;
     }
 
     pub(crate) async fn upload(
@@ -178,63 +165,11 @@ fn made(response: Response<pb::ImageReply>) -> pb::Image {
     response.into_inner().image.expect("the picture is in the answer")
 }
 
-/// A call of a seller.
-pub(crate) fn by<T>(seller: UserId, request: T) -> Request<T> {
-    let mut request = Request::new(request);
-    Caller::seller(seller).to_metadata(request.metadata_mut());
-    request
-}
-
-/// A call with an idempotency key.
-pub(crate) fn keyed<T>(mut request: Request<T>, key: &str) -> Request<T> {
-    request.metadata_mut().insert(metadata::IDEMPOTENCY_KEY, key.parse().expect("a key is ASCII"));
-    request
-}
-
-/// A word of the answer's metadata.
-pub(crate) fn said<T>(response: &Response<T>, name: &str) -> Option<String> {
-    response.metadata().get(name).map(|value| value.to_str().expect("metadata is ASCII").to_owned())
-}
-
-/// The reason that a refused call gave.
-pub(crate) fn reason<T: std::fmt::Debug>(result: Result<T, Status>) -> String {
-    Fault::from_status(&result.expect_err("it is refused")).reason.into_owned()
-}
-
 pub(crate) fn sha256_hex(content: &[u8]) -> String {
     Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Listens at the broker from now on: the service relays its outbox at once.
-pub(crate) async fn listen(shop: &Shop) -> vitrina_broker::Consumer {
-    let queue = vitrina_broker::Queue {
-        name: "test.inbox".into(),
-        topics: vec!["image.*".into()],
-        kind: vitrina_broker::QueueKind::Durable,
-        prefetch: 100,
-    };
-    shop.ctx.broker.consume(queue).await.expect("the broker has a queue")
-}
-
 /// The next event, as its topic and payload.
 pub(crate) async fn next_event(consumer: &mut vitrina_broker::Consumer) -> (String, ImagesChanged) {
-    let delivery = tokio::time::timeout(PATIENCE, consumer.next())
-        .await
-        .expect("an event comes")
-        .expect("the queue is open");
-    let payload =
-        ImagesChanged::decode(delivery.message.payload.clone()).expect("it is an event of pictures");
-    let topic = delivery.message.topic.clone();
-    delivery.ack().await.expect("the broker takes the acknowledgement");
-    (topic, payload)
-}
-
-/// Waits until a condition holds.
-pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
-    let look = async {
-        while !holds().await {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    assert!(tokio::time::timeout(PATIENCE, look).await.is_ok(), "not in time: {what}");
+    testing::next_event(consumer).await
 }

@@ -151,7 +151,7 @@ async fn many_uploads_at_once_wait_for_each_other() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_avatar_takes_the_place_of_the_old_one() {
     let shop = Shop::open().await;
-    let mut events = listen(&shop).await;
+    let mut events = listen(&shop.ctx, &["image.*"]).await;
     let ana = UserId::generate();
     let first = shop.put_avatar(ana, corpus::png(20, 20)).await.expect("it is fine");
     let second = shop.put_avatar(ana, corpus::png(30, 30)).await.expect("it is fine");

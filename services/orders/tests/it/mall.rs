@@ -5,9 +5,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tempfile::TempDir;
 use tonic::{Code, Request, Status};
-use vitrina_chassis::{
-    Caller, Clock, Context, Fault, Running, Service, Transport, UserId, metadata, testing,
-};
+pub(crate) use vitrina_chassis::testing::{by, keyed, until};
+use vitrina_chassis::{Clock, Context, Fault, Running, Service, Transport, UserId, metadata, testing};
 use vitrina_orders::Config;
 use vitrina_proto::Clients;
 use vitrina_proto::common::v1::Money;
@@ -17,9 +16,6 @@ use vitrina_proto::publications::v1::{self as publications, PaymentMethod};
 use vitrina_proto::routes::Service as Name;
 use vitrina_proto::users::v1 as users;
 use vitrina_storage::{Options, Store};
-
-/// How long a condition is waited for: generous, since the machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Everything that runs.
 pub(crate) struct Mall {
@@ -231,23 +227,10 @@ fn start(ctx: &Context, config: &Config) -> Running {
     run(ctx, vitrina_orders::start(ctx.clone(), config.clone()).expect("the service is built"))
 }
 
-/// A call of a user.
-pub(crate) fn by<T>(user: UserId, request: T) -> Request<T> {
-    let mut request = Request::new(request);
-    Caller::seller(user).to_metadata(request.metadata_mut());
-    request
-}
-
 /// A call of a guest with the token of a cart.
 pub(crate) fn guest<T>(token: &str, request: T) -> Request<T> {
     let mut request = Request::new(request);
     request.metadata_mut().insert(metadata::CART_TOKEN, token.parse().expect("a token is ASCII"));
-    request
-}
-
-/// A call with an idempotency key.
-pub(crate) fn keyed<T>(mut request: Request<T>, key: &str) -> Request<T> {
-    request.metadata_mut().insert(metadata::IDEMPOTENCY_KEY, key.parse().expect("a key is ASCII"));
     request
 }
 
@@ -279,14 +262,4 @@ pub(crate) fn check_refused<T: std::fmt::Debug>(result: Result<T, Status>, code:
 /// The states of an order's timeline.
 pub(crate) fn states(order: &pb::Order) -> Vec<OrderState> {
     order.timeline.iter().map(pb::OrderMove::state).collect()
-}
-
-/// Waits until a condition holds.
-pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
-    let look = async {
-        while !holds().await {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    assert!(tokio::time::timeout(PATIENCE, look).await.is_ok(), "not in time: {what}");
 }

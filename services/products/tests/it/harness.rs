@@ -1,13 +1,11 @@
 //! A running service with its store, its broker and a clock that the test moves, and the calls that tests make.
 
 use std::collections::BTreeMap;
-use std::future::Future;
-use std::time::Duration;
 
-use prost::Message as _;
 use tempfile::TempDir;
 use tonic::{Request, Response, Status};
-use vitrina_chassis::{Caller, Context, Fault, InProcess, Running, UserId, metadata, testing};
+pub(crate) use vitrina_chassis::testing::{by, keyed, listen, matching, reason, said, until, wrong_fields};
+use vitrina_chassis::{Context, InProcess, Running, UserId, testing};
 use vitrina_products::Config;
 use vitrina_proto::Timestamp;
 use vitrina_proto::common::v1::Money;
@@ -15,9 +13,6 @@ use vitrina_proto::events::v1::{ProductChanged, PublicationChanged};
 use vitrina_proto::products::v1 as pb;
 use vitrina_proto::products::v1::products_client::ProductsClient;
 use vitrina_proto::publications::v1::{Publication, PublicationStatus};
-
-/// How long a condition is waited for: generous, since the machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 vitrina_chassis::id_type!(
     /// An order.
@@ -128,14 +123,9 @@ impl Shop {
         };
         let topic =
             if status == PublicationStatus::Closed { "publication.closed" } else { "publication.changed" };
-        let message = vitrina_broker::Message {
-            id: format!("{id}-{version}"),
-            topic: topic.to_owned(),
-            key: id.to_string(),
-            payload: PublicationChanged { publication: Some(publication) }.encode_to_vec().into(),
-            headers: Vec::new(),
-        };
-        self.ctx.broker.publish(message).await.expect("the broker takes the event");
+        let (message, key) = (format!("{id}-{version}"), id.to_string());
+        let payload = PublicationChanged { publication: Some(publication) };
+        testing::publish(&*self.ctx.broker, &message, topic, &key, &payload).await;
     }
 
     pub(crate) async fn until_published(&self, seller: UserId, id: &str, publication: Option<PublicationId>) {
@@ -145,30 +135,6 @@ impl Shop {
         })
         .await;
     }
-}
-
-/// A call of a seller.
-pub(crate) fn by<T>(seller: UserId, request: T) -> Request<T> {
-    let mut request = Request::new(request);
-    Caller::seller(seller).to_metadata(request.metadata_mut());
-    request
-}
-
-/// A call with an idempotency key.
-pub(crate) fn keyed<T>(mut request: Request<T>, key: &str) -> Request<T> {
-    request.metadata_mut().insert(metadata::IDEMPOTENCY_KEY, key.parse().expect("a key is ASCII"));
-    request
-}
-
-/// A call that only fits one version.
-pub(crate) fn matching<T>(mut request: Request<T>, version: u32) -> Request<T> {
-    request.metadata_mut().insert(metadata::IF_MATCH, version.into());
-    request
-}
-
-/// A word of the answer's metadata.
-pub(crate) fn said<T>(response: &Response<T>, name: &str) -> Option<String> {
-    response.metadata().get(name).map(|value| value.to_str().expect("metadata is ASCII").to_owned())
 }
 
 pub(crate) fn ars(minor: i64) -> Option<Money> {
@@ -200,49 +166,8 @@ pub(crate) fn variant(sku: &str, on_hand: u32) -> pb::NewVariant {
     }
 }
 
-/// The reason that a refused call gave.
-pub(crate) fn reason<T: std::fmt::Debug>(result: Result<T, Status>) -> String {
-    Fault::from_status(&result.expect_err("it is refused")).reason.into_owned()
-}
-
-/// The fields that a refused call named, sorted.
-pub(crate) fn wrong_fields<T: std::fmt::Debug>(result: Result<T, Status>) -> Vec<String> {
-    let fault = Fault::from_status(&result.expect_err("it is refused"));
-    let mut names: Vec<String> = fault.fields.into_iter().map(|wrong| wrong.field).collect();
-    names.sort();
-    names
-}
-
-/// What is in the outbox or was relayed: the service relays at once, so tests listen at the broker instead.
-pub(crate) async fn listen(shop: &Shop, topics: &[&str]) -> vitrina_broker::Consumer {
-    let queue = vitrina_broker::Queue {
-        name: "test.inbox".into(),
-        topics: topics.iter().map(|topic| (*topic).to_owned()).collect(),
-        kind: vitrina_broker::QueueKind::Durable,
-        prefetch: 100,
-    };
-    shop.ctx.broker.consume(queue).await.expect("the broker has a queue")
-}
-
 /// The next event, as its topic and product.
 pub(crate) async fn next_event(consumer: &mut vitrina_broker::Consumer) -> (String, pb::Product) {
-    let delivery = tokio::time::timeout(PATIENCE, consumer.next())
-        .await
-        .expect("an event comes")
-        .expect("the queue is open");
-    let payload =
-        ProductChanged::decode(delivery.message.payload.clone()).expect("it is an event of a product");
-    let topic = delivery.message.topic.clone();
-    delivery.ack().await.expect("the broker takes the acknowledgement");
-    (topic, payload.product.expect("the product is in it"))
-}
-
-/// Waits until a condition holds.
-pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
-    let look = async {
-        while !holds().await {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    assert!(tokio::time::timeout(PATIENCE, look).await.is_ok(), "not in time: {what}");
+    let (topic, event) = testing::next_event::<ProductChanged>(consumer).await;
+    (topic, event.product.expect("the product is in it"))
 }

@@ -74,7 +74,7 @@ async fn a_second_run_of_a_real_catalogue_changes_nothing() {
 async fn a_row_becomes_a_product_with_an_active_publication() {
     let shop = Shop::open();
     let ana = UserId::generate();
-    let mut events = listen(&shop, &["product.published"]).await;
+    let mut events = listen(&shop.ctx, &["product.published"]).await;
     let text = "tags,price_usd,dimensions,title,sku,model,weight_lb,brand,stock,category,condition,description\n\
                 \"a, b|c\",12.655,1 x 2,Lamp,s1,m1,1.5,Lux,3,home/lamps,USED,It shines.\n";
     let report =

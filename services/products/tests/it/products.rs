@@ -16,7 +16,7 @@ use crate::harness::{
 async fn a_new_product_is_read_as_it_was_given() {
     let shop = Shop::open();
     let ana = UserId::generate();
-    let mut events = listen(&shop, &["product.*"]).await;
+    let mut events = listen(&shop.ctx, &["product.*"]).await;
     let created = shop.client().create_product(by(ana, lamp())).await.unwrap();
     assert_eq!(said(&created, metadata::VERSION).as_deref(), Some("1"));
     let product = created.into_inner();
@@ -236,7 +236,7 @@ async fn a_published_product_is_not_deleted() {
     shop.hear(publication, &product, 2, PublicationStatus::Closed).await;
     shop.until_published(ana, &product.id, None).await;
 
-    let mut events = listen(&shop, &["product.deleted"]).await;
+    let mut events = listen(&shop.ctx, &["product.deleted"]).await;
     shop.client().delete_product(request()).await.unwrap();
     let (_, deleted) = next_event(&mut events).await;
     assert_eq!(deleted.status(), pb::ProductStatus::Deleted);

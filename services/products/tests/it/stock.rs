@@ -17,7 +17,7 @@ async fn the_same_adjustment_moves_the_stock_once() {
     let shop = Shop::open();
     let ana = UserId::generate();
     let id = shop.create(ana, 5).await.id;
-    let mut events = listen(&shop, &["product.stock_changed"]).await;
+    let mut events = listen(&shop.ctx, &["product.stock_changed"]).await;
     for is_replayed in [None, Some("true".to_owned())] {
         let response = shop.client().adjust_stock(keyed(by(ana, adjust(&id, 3)), "k")).await.unwrap();
         assert_eq!(said(&response, metadata::REPLAYED), is_replayed);

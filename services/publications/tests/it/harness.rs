@@ -1,6 +1,5 @@
 //! A running service with its store, its index, its broker and a clock that the test moves, and the calls that tests make.
 
-use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +8,10 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tonic::{Request, Response, Status};
 use vitrina_broker::Broker;
-use vitrina_chassis::{Caller, Clock, Context, Fault, InProcess, Running, UserId, metadata, testing};
+pub(crate) use vitrina_chassis::testing::{
+    as_caller, by, keyed, listen, matching, next_event, reason, said, until, wrong_fields,
+};
+use vitrina_chassis::{Caller, Clock, Context, InProcess, Running, UserId, testing};
 use vitrina_proto::Timestamp;
 use vitrina_proto::common::v1::Money;
 use vitrina_proto::events::v1 as events;
@@ -19,8 +21,6 @@ use vitrina_proto::publications::v1::publications_client::PublicationsClient;
 use vitrina_publications::{Config, Error};
 use vitrina_storage::{Options, Store};
 
-/// How long a condition is waited for: generous, since the machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// How long the service waits for events: longer than any delay of a busy machine.
 const EVENT_WAIT_MS: u64 = 20_000;
 
@@ -65,7 +65,7 @@ impl Shop {
     }
 
     async fn start(ctx: Context, config: Config, dir: TempDir) -> Shop {
-        let service = tokio::time::timeout(PATIENCE, async {
+        let service = tokio::time::timeout(testing::PATIENCE, async {
             loop {
                 match vitrina_publications::start(ctx.clone(), config.clone()) {
                     Ok(service) => break service,
@@ -220,14 +220,8 @@ impl Remains {
 
 async fn send(broker: &Arc<dyn Broker>, topic: &str, key: &str, payload: &impl prost::Message) {
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    let message = vitrina_broker::Message {
-        id: format!("message-{}", NEXT.fetch_add(1, Ordering::Relaxed)),
-        topic: topic.to_owned(),
-        key: key.to_owned(),
-        payload: payload.encode_to_vec().into(),
-        headers: Vec::new(),
-    };
-    broker.publish(message).await.expect("the broker takes the event");
+    let id = format!("message-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    testing::publish(&**broker, &id, topic, key, payload).await;
 }
 
 /// A product as its events tell of it.
@@ -277,81 +271,4 @@ pub(crate) fn everything() -> pb::SearchRequest {
 /// A search for words.
 pub(crate) fn words(words: &str) -> pb::SearchRequest {
     pb::SearchRequest { q: Some(words.to_owned()), ..everything() }
-}
-
-/// A call of anybody.
-pub(crate) fn as_caller<T>(caller: Caller, request: T) -> Request<T> {
-    let mut request = Request::new(request);
-    caller.to_metadata(request.metadata_mut());
-    request
-}
-
-/// A call of a seller.
-pub(crate) fn by<T>(seller: UserId, request: T) -> Request<T> {
-    as_caller(Caller::seller(seller), request)
-}
-
-/// A call with an idempotency key.
-pub(crate) fn keyed<T>(mut request: Request<T>, key: &str) -> Request<T> {
-    request.metadata_mut().insert(metadata::IDEMPOTENCY_KEY, key.parse().expect("a key is ASCII"));
-    request
-}
-
-/// A call that only fits one version.
-pub(crate) fn matching<T>(mut request: Request<T>, version: u32) -> Request<T> {
-    request.metadata_mut().insert(metadata::IF_MATCH, version.into());
-    request
-}
-
-/// A word of the answer's metadata.
-pub(crate) fn said<T>(response: &Response<T>, name: &str) -> Option<String> {
-    response.metadata().get(name).map(|value| value.to_str().expect("metadata is ASCII").to_owned())
-}
-
-/// The reason that a refused call gave.
-pub(crate) fn reason<T: std::fmt::Debug>(result: Result<T, Status>) -> String {
-    Fault::from_status(&result.expect_err("it is refused")).reason.into_owned()
-}
-
-/// The fields that a refused call named, sorted.
-pub(crate) fn wrong_fields<T: std::fmt::Debug>(result: Result<T, Status>) -> Vec<String> {
-    let fault = Fault::from_status(&result.expect_err("it is refused"));
-    let mut names: Vec<String> = fault.fields.into_iter().map(|wrong| wrong.field).collect();
-    names.sort();
-    names
-}
-
-/// Waits until a condition holds.
-pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
-    let look = async {
-        while !holds().await {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    assert!(tokio::time::timeout(PATIENCE, look).await.is_ok(), "not in time: {what}");
-}
-
-/// The next event of a queue of the test's own, as its topic and payload.
-pub(crate) async fn next_event<P: prost::Message + Default>(
-    consumer: &mut vitrina_broker::Consumer,
-) -> (String, P) {
-    let delivery = tokio::time::timeout(PATIENCE, consumer.next())
-        .await
-        .expect("an event comes")
-        .expect("the queue is open");
-    let payload = P::decode(delivery.message.payload.clone()).expect("it is the expected event");
-    let topic = delivery.message.topic.clone();
-    delivery.ack().await.expect("the broker takes the acknowledgement");
-    (topic, payload)
-}
-
-/// Listens at the broker: the service relays its outbox at once.
-pub(crate) async fn listen(shop: &Shop, topics: &[&str]) -> vitrina_broker::Consumer {
-    let queue = vitrina_broker::Queue {
-        name: "test.inbox".into(),
-        topics: topics.iter().map(|topic| (*topic).to_owned()).collect(),
-        kind: vitrina_broker::QueueKind::Durable,
-        prefetch: 100,
-    };
-    shop.ctx.broker.consume(queue).await.expect("the broker has a queue")
 }

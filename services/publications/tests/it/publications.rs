@@ -13,7 +13,7 @@ use crate::harness::{
 #[tokio::test]
 async fn a_publication_is_made_seen_and_told_of() {
     let shop = Shop::open().await;
-    let mut events = listen(&shop, &["publication.*"]).await;
+    let mut events = listen(&shop.ctx, &["publication.*"]).await;
     let ana = UserId::generate();
     let lamp = product(ana);
     shop.hear_product(&lamp).await;
@@ -114,7 +114,7 @@ async fn a_draft_is_seen_by_its_seller_only() {
 #[tokio::test]
 async fn a_status_moves_only_along_its_ways() {
     let shop = Shop::open().await;
-    let mut events = listen(&shop, &["publication.*"]).await;
+    let mut events = listen(&shop.ctx, &["publication.*"]).await;
     let ana = UserId::generate();
     let id = shop.publish(&product(ana), "Lámpara").await.id;
     assert_eq!(shop.put_status(ana, &id, Active).await.unwrap().version, 1, "nothing changed");

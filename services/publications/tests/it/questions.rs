@@ -26,7 +26,7 @@ async fn list(shop: &Shop, id: &str, limit: u32, cursor: Option<String>) -> pb::
 #[tokio::test]
 async fn a_question_is_asked_by_name_answered_once_and_told_of() {
     let shop = Shop::open().await;
-    let mut events = listen(&shop, &["question.*"]).await;
+    let mut events = listen(&shop.ctx, &["question.*"]).await;
     let (ana, eva) = (UserId::generate(), UserId::generate());
     let id = shop.publish(&product(ana), "Lámpara").await.id;
     // The event comes after the call: it is waited for.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tonic::{Code, Request, Status};
 use vitrina_broker::{Consumer, Message, Queue, QueueKind};
+pub(crate) use vitrina_chassis::testing::keyed;
 use vitrina_chassis::{Caller, CallerKind, Context, Fault, Running, Transport, metadata, testing};
 use vitrina_proto::users::v1::users_client::UsersClient;
 use vitrina_proto::users::v1::{CreateSellerRequest, RegisterRequest, SessionReply};
@@ -71,14 +72,7 @@ impl Shop {
     /// Tells the service what others have done, once it listens; `id` is the message's.
     pub(crate) async fn hear(&self, topic: &str, id: &str, payload: &impl prost::Message) {
         self.running.listening().await;
-        let message = Message {
-            id: id.to_owned(),
-            topic: topic.to_owned(),
-            key: "of the other service".to_owned(),
-            payload: payload.encode_to_vec().into(),
-            headers: Vec::new(),
-        };
-        self.context.broker.publish(message).await.unwrap();
+        testing::publish(&*self.context.broker, id, topic, "of the other service", payload).await;
     }
 
     /// The next event of a topic; those of other topics before it are passed over.
@@ -135,10 +129,6 @@ pub(crate) fn registration(name: &str) -> RegisterRequest {
 pub(crate) fn with<T>(mut request: Request<T>, name: &'static str, value: &str) -> Request<T> {
     request.metadata_mut().insert(name, value.parse().unwrap());
     request
-}
-
-pub(crate) fn keyed<T>(request: Request<T>, key: &str) -> Request<T> {
-    with(request, metadata::IDEMPOTENCY_KEY, key)
 }
 
 pub(crate) fn if_match<T>(request: Request<T>, version: &str) -> Request<T> {
