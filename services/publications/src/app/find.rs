@@ -94,10 +94,17 @@ impl App {
                 Ok([find(&most(Sort::Newest, limit, now_ms))?, find(&on_offer)?, find(&wished)?])
             })
             .await?;
+        // The index orders by wishes: behind those that somebody wishes for come those that nobody does.
+        let mut most_wished = Vec::new();
+        for id in wished.ids() {
+            if store::wishes(&self.store, id)? > 0 {
+                most_wished.push(id);
+            }
+        }
         Ok(Answer::new(pb::HomeLists {
             newest: self.items(&newest.ids(), now_ms)?,
             on_offer: self.items(&on_offer.ids(), now_ms)?,
-            most_wished: self.items(&wished.ids(), now_ms)?,
+            most_wished: self.items(&most_wished, now_ms)?,
         }))
     }
 
