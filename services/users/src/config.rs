@@ -15,7 +15,8 @@ pub struct Config {
     pub password_cost: PasswordCost,
     /// Password hashes computed at once; each holds `password_cost.memory_kib` of memory and one core.
     pub password_hashes_max: usize,
-    /// Milliseconds that a request waits for its turn to hash, before it is told to come back.
+    /// Milliseconds that a request waits for its turn to hash, before it is told to come back: less than the 10 s that the
+    /// contract gives the rpcs with a password, so that a crowd queues and whoever waits in vain is told so.
     pub password_wait_ms: u64,
     /// Life of an access token in seconds.
     pub access_token_s: u32,
@@ -54,7 +55,7 @@ impl Config {
             signing_generation: 1,
             password_cost: PasswordCost::RECOMMENDED,
             password_hashes_max: 4,
-            password_wait_ms: 3_000,
+            password_wait_ms: 8_000,
             access_token_s: 600,
             refresh_token_ms: 30 * DAY_MS,
             verify_token_ms: DAY_MS,
