@@ -17,9 +17,6 @@ use crate::upstream::Resilience;
 /// Names of the services that the edge calls, in the order of their default ports.
 pub const SERVICES: [&str; 6] = ["users", "products", "publications", "images", "notifications", "orders"];
 
-/// How many of [`SERVICES`], from the first on, run as processes of their own; the edge looks for these unless told otherwise.
-const SERVICES_BUILT: usize = 3;
-
 /// Port of the first service; the others follow in the order of [`SERVICES`].
 const FIRST_SERVICE_PORT: u16 = 7001;
 
@@ -35,8 +32,8 @@ pub struct EdgeConfig {
     pub admin_token: Option<String>,
     /// Worker threads of the binary `vitrina-edge`; 0: one for each core. Of no effect when embedded.
     pub threads: usize,
-    /// Addresses of the services by name, such as `users = ["127.0.0.1:7001"]`; without a word the three that run as
-    /// processes of their own, at their default ports. A service without an address is not configured: its routes answer 501.
+    /// Addresses of the services by name, such as `users = ["127.0.0.1:7001"]`; without a word all six at their
+    /// default ports. A service without an address is not configured: its routes answer 501.
     pub upstreams: BTreeMap<String, Vec<String>>,
     /// Plain HTTP servers behind the edge.
     pub http: Vec<HttpUpstream>,
@@ -118,7 +115,7 @@ pub struct Rate {
 
 impl Default for EdgeConfig {
     fn default() -> Self {
-        let upstreams = SERVICES[..SERVICES_BUILT]
+        let upstreams = SERVICES
             .iter()
             .zip(FIRST_SERVICE_PORT..)
             .map(|(name, port)| ((*name).to_owned(), vec![format!("127.0.0.1:{port}")]))

@@ -8,8 +8,10 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use toml::Table;
+use vitrina_chassis::environment;
 use vitrina_edge::EdgeConfig;
 use vitrina_images::S3Config;
+use vitrina_orders::MercadoPago;
 
 /// Everything that a file can set; what is absent has its default.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -38,26 +40,6 @@ pub(crate) struct Telemetry {
 pub(crate) struct Broker {
     /// `amqp://…`; absent: the embedded one.
     pub(crate) url: Option<String>,
-}
-
-/// The payment provider.
-#[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct MercadoPago {
-    /// Such as `https://api.mercadopago.com`.
-    pub(crate) url: String,
-    /// `APP_USR-…` or `TEST-…`.
-    pub(crate) access_token: String,
-    /// Secret that notifications are signed with.
-    pub(crate) webhook_secret: String,
-    /// The public URL of `POST /v1/webhooks/mercadopago`.
-    pub(crate) notification_url: String,
-}
-
-impl std::fmt::Debug for MercadoPago {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("MercadoPago").field("url", &self.url).finish_non_exhaustive()
-    }
 }
 
 impl Config {
@@ -101,9 +83,14 @@ fn mistakes(table: &Table) -> Vec<String> {
             ("broker", Some(keys)) => mistakes.extend(wrong_keys::<Broker>("broker", keys)),
             ("s3", Some(keys)) => mistakes.extend(wrong_keys::<S3Config>("s3", keys)),
             ("mercadopago", Some(keys)) => {
-                // Every key is required, so they are looked at together.
-                let wrong = MercadoPago::deserialize(keys.clone()).err();
-                mistakes.extend(wrong.map(|error| format!("[mercadopago]: {}", error.message().trim())));
+                let wrong = wrong_keys::<MercadoPago>("mercadopago", keys);
+                if wrong.is_empty() {
+                    // A secret may stand in the environment instead.
+                    let section = MercadoPago::deserialize(keys.clone()).ok();
+                    let named = MercadoPago::named(section, None, environment::variable);
+                    mistakes.extend(named.map(|named| named.mistakes()).unwrap_or_default());
+                }
+                mistakes.extend(wrong);
             }
             ("edge" | "telemetry" | "broker" | "s3" | "mercadopago", None) => {
                 mistakes.push(format!("{section}: must be a section, [{section}]"))
@@ -137,10 +124,12 @@ mod tests {
 
     #[test]
     fn every_mistake_is_named() {
-        let table =
-            "[edge]\nlisten = \"here\"\nthreds = 1\n[broker]\nurl = 5\n[shop]\nx = 1".parse().unwrap();
-        let mistakes = mistakes(&table).join("\n");
-        for name in ["edge.listen", "edge.threds", "broker.url", "[shop]"] {
+        let table = "[edge]\nlisten = \"here\"\nthreds = 1\n[broker]\nurl = 5\n[shop]\nx = 1\n\
+            [mercadopago]\naccess_token = \"TEST-1\"";
+        let mistakes = mistakes(&table.parse().unwrap()).join("\n");
+        for name in
+            ["edge.listen", "edge.threds", "broker.url", "[shop]", "mercadopago.webhook_secret: is missing"]
+        {
             assert!(mistakes.contains(name), "{name} is not in {mistakes}");
         }
     }

@@ -18,9 +18,6 @@ use anyhow::{Context, Result};
 use rand::RngCore;
 use vitrina_users::master_key;
 
-/// The services of the shop, each with its store in a folder of its name.
-pub(crate) const SERVICES: [&str; 5] = ["users", "products", "publications", "images", "orders"];
-
 /// Length of the master key.
 pub(crate) const KEY_BYTES: usize = 32;
 

@@ -12,13 +12,14 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use vitrina_storage::{Options, Store};
+use vitrina_svc::Name;
 use vitrina_users::master_key;
 
-use crate::data::{Data, SERVICES, write_secret};
+use crate::data::{Data, write_secret};
 
 /// The stores of a shop: the services' and the embedded broker's, whose events may still be on their way.
 fn stores() -> impl Iterator<Item = &'static str> {
-    SERVICES.into_iter().chain(["broker"])
+    Name::ALL.map(Name::as_str).into_iter().chain(["broker"])
 }
 
 /// Writes a backup.

@@ -8,6 +8,7 @@ mod connect;
 mod data;
 mod keep;
 mod outside;
+mod sandbox;
 mod seed;
 mod up;
 
@@ -50,6 +51,8 @@ enum Command {
     Export(catalogue::ExportOptions),
     /// Fills a running shop with a generated one: sellers, products, publications, questions
     Seed(seed::SeedOptions),
+    /// Runs the stand-ins of MercadoPago and S3 alone, for services that are processes of their own
+    Sandbox(sandbox::SandboxOptions),
     /// Writes the stores and the keys of a stopped shop into an empty folder
     Backup(Folder),
     /// Reads a backup into an empty data directory
@@ -122,6 +125,7 @@ fn run(command: Command) -> Result<ExitCode> {
             Command::Import(options) => catalogue::import(options).await,
             Command::Export(options) => catalogue::export(options).await,
             Command::Seed(options) => seed::run(options).await,
+            Command::Sandbox(options) => sandbox::run(options).await,
             Command::Backup(folder) => keep::backup(&folder.backup, &folder.data),
             Command::Restore(folder) => keep::restore(&folder.backup, &folder.data).await,
             Command::Verify(backup) => keep::verify(&backup.backup),

@@ -12,16 +12,17 @@ use indicatif::ProgressBar;
 use tokio::net::TcpListener;
 use tracing::info;
 use vitrina_broker::Broker;
-use vitrina_chassis::{Clock, Running, Transport};
+use vitrina_chassis::{Running, Transport};
 use vitrina_edge::{Edge, EdgeConfig, Upstreams};
 use vitrina_proto::Clients;
-use vitrina_storage::{Options, Store};
+use vitrina_sandbox::Running as Sandbox;
+use vitrina_svc::{Name, Outside, Parts};
 
 use crate::DATA;
 use crate::config::Config;
 use crate::connect::Shop;
-use crate::data::{Data, SERVICES};
-use crate::outside::{self, Outside};
+use crate::data::Data;
+use crate::outside;
 use crate::seed::Plan;
 
 /// How long a drain may take before what is left is given up.
@@ -51,7 +52,7 @@ pub(crate) struct UpOptions {
     #[arg(long, default_value = "127.0.0.1:7001", env = "VITRINA_GRPC")]
     grpc: String,
     /// Address of the stand-ins for MercadoPago and S3 (S3 on the next port). `off`: what vitrina.toml names
-    #[arg(long, default_value = "127.0.0.1:7100", env = "VITRINA_SANDBOX")]
+    #[arg(long, default_value = outside::SANDBOX, env = "VITRINA_SANDBOX")]
     sandbox: String,
     /// RabbitMQ instead of the embedded broker, such as amqp://guest:guest@127.0.0.1:5672/%2f
     #[arg(long, env = "VITRINA_BROKER", hide_env_values = true)]
@@ -76,8 +77,7 @@ const OTLP: &str = "http://127.0.0.1:4317";
 /// Runs the shop until it is told to stop.
 pub(crate) async fn run(options: UpOptions) -> Result<ExitCode> {
     let started = Instant::now();
-    // Asked for before anything is opened, so that a signal during the start is not lost.
-    let stop = stop_signal()?;
+    let stop = vitrina_chassis::stop_signal().context("can't listen for signals")?;
     let config = match &options.config {
         Some(path) => Config::read(path)?,
         None => Config::default(),
@@ -91,10 +91,13 @@ pub(crate) async fn run(options: UpOptions) -> Result<ExitCode> {
     let data = Data::at(&options.data);
     let is_new = data.is_empty();
     data.create()?;
-    let broker = broker(&options, &config, &data).await?;
+    let broker_url = options.broker.as_ref().or(config.broker.url.as_ref()).map(String::as_str);
+    let broker = vitrina_broker::open(broker_url, &data.store("broker")).await;
+    let broker =
+        broker.context("the broker's store can't be opened").map_err(|error| in_use(error, &data))?;
     let edge_config = edge_config(&options, &config, &data)?;
-    let sandbox = outside::sandbox(&options.sandbox, &data).await?;
-    let outside = Outside::of(&config, sandbox.as_ref(), edge_config.listen);
+    let sandbox = sandbox(&options.sandbox, &data).await?;
+    let outside = outside::named(&config, sandbox.as_ref(), edge_config.listen);
     let services = start_services(&options, &data, &broker, &outside).await?;
     let upstreams = services.iter().fold(Upstreams::new(), |upstreams, service| {
         upstreams.in_process(service.name(), service.in_process())
@@ -137,25 +140,16 @@ async fn start_services(
     outside: &Outside,
 ) -> Result<Vec<Running>> {
     let mut running: Vec<Running> = Vec::new();
-    // Before a store is made: its being there is what tells a first start from a lost key.
-    let master_key = data.master_key()?;
-    for (index, name) in SERVICES.into_iter().enumerate() {
-        let store = open(data, name)?;
-        let context = vitrina_chassis::Context::new(store, Clock::system(), Arc::clone(broker));
-        let service = match name {
-            "users" => vitrina_users::start(context.clone(), vitrina_users::Config::new(master_key))?,
-            "products" => vitrina_products::start(context.clone(), vitrina_products::Config::default()),
-            "publications" => {
-                let index_dir = data.store(name).join("index");
-                let config = vitrina_publications::Config { index_dir, ..Default::default() };
-                vitrina_publications::start(context.clone(), config)?
-            }
-            "images" => vitrina_images::start(context.clone(), outside.images()),
-            _ => vitrina_orders::start(context.clone(), outside.orders(master_key, clients(&running)?))?,
-        };
+    let parts =
+        Parts { data: data.folder(), master_key_file: &data.key_file(), broker: Arc::clone(broker), outside };
+    for name in Name::ALL {
+        let address = grpc_address(&options.grpc, name.port_offset())?;
+        let built = vitrina_svc::build(name, &parts, || clients(&running));
+        let (context, service) = built.map_err(|error| in_use(error, data))?;
+        let name = name.as_str();
         let mut service = vitrina_chassis::start(context, service)
             .with_context(|| format!("the service {name} does not start"))?;
-        if let Some(address) = grpc_address(&options.grpc, index)? {
+        if let Some(address) = address {
             let listener = TcpListener::bind(address).await.with_context(|| {
                 format!("{name} can't listen on {address}: choose another by --grpc, or off")
             })?;
@@ -171,40 +165,41 @@ async fn start_services(
 
 /// The way of the orders service to those that run already; it calls no others.
 fn clients(running: &[Running]) -> Result<Clients<Transport>> {
-    let first = running.first().context("there are services before the orders")?;
-    Ok(Clients::new(|name| {
-        let service = running.iter().find(|service| service.name() == name.name()).unwrap_or(first);
-        Transport::from(service.in_process())
-    }))
+    let ways = running.iter().map(|service| (service.name(), Transport::from(service.in_process())));
+    vitrina_svc::clients(&ways.collect::<Vec<_>>())
 }
 
-fn open(data: &Data, name: &str) -> Result<Store> {
-    let folder = data.store(name);
-    Store::open(&folder, Options::default()).map_err(|error| match error {
-        vitrina_storage::Error::Locked { .. } => {
-            anyhow!("another shop runs on the data in {}", data.folder().display())
-        }
-        error => anyhow::Error::from(error).context(format!("the store of {name} can't be opened")),
-    })
+/// Says what a store that is locked means here.
+fn in_use(error: anyhow::Error, data: &Data) -> anyhow::Error {
+    use vitrina_storage::Error;
+    let is_locked =
+        error.chain().any(|cause| matches!(cause.downcast_ref::<Error>(), Some(Error::Locked { .. })));
+    if is_locked { anyhow!("another shop runs on the data in {}", data.folder().display()) } else { error }
 }
 
-async fn broker(options: &UpOptions, config: &Config, data: &Data) -> Result<Arc<dyn Broker>> {
-    match options.broker.as_ref().or(config.broker.url.as_ref()) {
-        Some(url) => Ok(vitrina_broker::rabbitmq(url, vitrina_broker::RabbitOptions::default()).await),
-        None => Ok(vitrina_broker::embedded(open(data, "broker")?)),
+/// Starts the stand-ins of outside services; none when they are off.
+async fn sandbox(address: &str, data: &Data) -> Result<Option<Sandbox>> {
+    if address == "off" {
+        return Ok(None);
     }
+    let listen: SocketAddr = address.parse().with_context(|| {
+        format!("--sandbox must be an address such as {}, or off, not {address:?}", outside::SANDBOX)
+    })?;
+    let started = outside::sandbox(listen, data).await.context("choose another address by --sandbox, or off");
+    started.map(Some)
 }
 
-/// The address of the service with this `index`; none when gRPC is off.
-fn grpc_address(first: &str, index: usize) -> Result<Option<SocketAddr>> {
+/// The address that lies `offset` ports behind the first; none when gRPC is off.
+fn grpc_address(first: &str, offset: u16) -> Result<Option<SocketAddr>> {
     if first == "off" {
         return Ok(None);
     }
     let mut address: SocketAddr = first.parse().with_context(|| {
         format!("--grpc must be an address such as 127.0.0.1:7001, or off, not {first:?}")
     })?;
-    let port = u16::try_from(index).ok().and_then(|index| address.port().checked_add(index));
-    let Some(port) = port else { bail!("--grpc {first}: there is no port for every service behind it") };
+    let Some(port) = address.port().checked_add(offset) else {
+        bail!("--grpc {first}: there is no port for every service behind it")
+    };
     if address.port() != 0 {
         address.set_port(port);
     }
@@ -229,19 +224,6 @@ fn edge_config(options: &UpOptions, config: &Config, data: &Data) -> Result<Edge
         edge.admin_token = Some(data.admin_token()?);
     }
     Ok(edge)
-}
-
-/// Ends with Ctrl-C or SIGTERM.
-fn stop_signal() -> Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).context("can't listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("can't listen for Ctrl-C")?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
 }
 
 #[cfg(test)]

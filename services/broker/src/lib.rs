@@ -19,6 +19,11 @@ mod rabbit;
 pub mod testing;
 mod topic;
 
+use std::path::Path;
+use std::sync::Arc;
+
+use vitrina_storage::Store;
+
 pub use crate::api::{
     Broker, Consumer, DeadLetter, Delivery, Health, Ladder, Message, Published, Queue, QueueKind,
     RECOVERY_TOPIC_PREFIX,
@@ -26,3 +31,15 @@ pub use crate::api::{
 pub use crate::embedded::{embedded, embedded_with};
 pub use crate::error::Error;
 pub use crate::rabbit::{RabbitOptions, rabbitmq};
+
+/// Opens the broker that a setting names: RabbitMQ for `amqp://…`; for `embedded`, and when nothing is named, the embedded one
+/// with its store in `folder`.
+///
+/// # Errors
+/// When the store of the embedded broker can't be opened. RabbitMQ is connected to in the background.
+pub async fn open(url: Option<&str>, folder: &Path) -> Result<Arc<dyn Broker>, vitrina_storage::Error> {
+    match url {
+        None | Some("embedded") => Ok(embedded(Store::open(folder, vitrina_storage::Options::default())?)),
+        Some(url) => Ok(rabbitmq(url, RabbitOptions::default()).await),
+    }
+}

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::Deserialize;
+use vitrina_chassis::environment;
 
 /// Settings of the service.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -34,6 +35,7 @@ pub struct Config {
 #[serde(default, deny_unknown_fields)]
 pub struct S3Config {
     /// URL of a store that speaks S3, addressed by path; absent: AWS itself.
+    #[serde(default)]
     pub endpoint: Option<String>,
     /// Region; any for a store that has none.
     pub region: String,
@@ -72,6 +74,29 @@ impl Default for S3Config {
     }
 }
 
+impl S3Config {
+    /// What a file's section says, with what the environment says before it: `VITRINA_S3_ENDPOINT` (empty: AWS itself),
+    /// `VITRINA_S3_REGION`, `VITRINA_S3_BUCKET`, `VITRINA_S3_ACCESS_KEY`, `VITRINA_S3_SECRET_KEY`. `variable` reads one.
+    ///
+    /// `None`: neither says anything.
+    pub fn named(section: Option<S3Config>, variable: impl Fn(&str) -> Option<String>) -> Option<S3Config> {
+        let mut named = section.is_some();
+        let mut config = section.unwrap_or_default();
+        if let Some(endpoint) = variable("VITRINA_S3_ENDPOINT") {
+            config.endpoint = Some(endpoint).filter(|endpoint| !endpoint.is_empty());
+            named = true;
+        }
+        let settings = [
+            ("VITRINA_S3_REGION", &mut config.region),
+            ("VITRINA_S3_BUCKET", &mut config.bucket),
+            ("VITRINA_S3_ACCESS_KEY", &mut config.access_key),
+            ("VITRINA_S3_SECRET_KEY", &mut config.secret_key),
+        ];
+        named |= environment::set(settings, variable);
+        named.then_some(config)
+    }
+}
+
 impl fmt::Debug for S3Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("S3Config")
@@ -79,5 +104,31 @@ impl fmt::Debug for S3Config {
             .field("region", &self.region)
             .field("bucket", &self.bucket)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_goes_before_the_file_and_nothing_is_nothing() {
+        assert_eq!(S3Config::named(None, |_| None), None);
+        let section =
+            S3Config { bucket: "from-file".into(), region: "sa-east-1".into(), ..S3Config::default() };
+        let variable = |name: &str| match name {
+            "VITRINA_S3_BUCKET" => Some("from-env".to_owned()),
+            "VITRINA_S3_ENDPOINT" => Some(String::new()),
+            _ => None,
+        };
+        let config = S3Config::named(Some(section), variable).expect("both name it");
+        assert_eq!((config.bucket.as_str(), config.region.as_str()), ("from-env", "sa-east-1"));
+        assert_eq!(config.endpoint, None);
+    }
+
+    #[test]
+    fn keys_are_not_shown() {
+        let shown = format!("{:?}", S3Config { secret_key: "very secret".into(), ..S3Config::default() });
+        assert!(!shown.contains("secret"), "{shown}");
     }
 }

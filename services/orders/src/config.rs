@@ -1,6 +1,9 @@
 //! What can be set.
 
-use vitrina_chassis::Transport;
+use std::fmt;
+
+use serde::Deserialize;
+use vitrina_chassis::{Transport, environment};
 use vitrina_proto::Clients;
 
 const MINUTE_MS: u64 = 60 * 1000;
@@ -35,7 +38,8 @@ pub struct Config {
 }
 
 /// How the payment provider is reached.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct MercadoPago {
     /// Base URL without a trailing slash, such as `https://api.mercadopago.com`.
     pub url: String,
@@ -69,7 +73,62 @@ impl Config {
     }
 }
 
+impl Default for MercadoPago {
+    /// The real provider, without the keys that it needs.
+    fn default() -> MercadoPago {
+        MercadoPago::new("https://api.mercadopago.com", "", "", "")
+    }
+}
+
+impl fmt::Debug for MercadoPago {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MercadoPago").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
 impl MercadoPago {
+    /// What a file's section says, with what the environment says before it: `VITRINA_MERCADOPAGO_URL`,
+    /// `VITRINA_MERCADOPAGO_ACCESS_TOKEN`, `VITRINA_MERCADOPAGO_WEBHOOK_SECRET`, `VITRINA_MERCADOPAGO_NOTIFICATION_URL`.
+    /// `variable` reads one. Without a URL for notifications it is that of the shop, which `public_url` names.
+    ///
+    /// `None`: neither says anything.
+    pub fn named(
+        section: Option<MercadoPago>,
+        public_url: Option<&str>,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Option<MercadoPago> {
+        let has_section = section.is_some();
+        let mut config = section.unwrap_or_default();
+        let settings = [
+            ("VITRINA_MERCADOPAGO_URL", &mut config.url),
+            ("VITRINA_MERCADOPAGO_ACCESS_TOKEN", &mut config.access_token),
+            ("VITRINA_MERCADOPAGO_WEBHOOK_SECRET", &mut config.webhook_secret),
+            ("VITRINA_MERCADOPAGO_NOTIFICATION_URL", &mut config.notification_url),
+        ];
+        let has_variable = environment::set(settings, variable);
+        if let (true, Some(url)) = (config.notification_url.is_empty(), public_url) {
+            config.notification_url = MercadoPago::notification_url(url);
+        }
+        (has_section || has_variable).then_some(config)
+    }
+
+    /// Where the provider sends notifications to of a shop with this public URL.
+    pub fn notification_url(public_url: &str) -> String {
+        format!("{}/v1/webhooks/mercadopago", public_url.trim_end_matches('/'))
+    }
+
+    /// Every key that is missing at once; empty when payments can be taken with these settings.
+    pub fn mistakes(&self) -> Vec<String> {
+        let needed = [
+            ("url", &self.url),
+            ("access_token", &self.access_token),
+            ("webhook_secret", &self.webhook_secret),
+            ("notification_url", &self.notification_url),
+        ];
+        let missing = needed.into_iter().filter(|(_, value)| value.is_empty());
+        missing.map(|(key, _)| format!("mercadopago.{key}: is missing")).collect()
+    }
+
     /// A provider at `url` that sends its notifications to `notification_url`.
     pub fn new(
         url: impl Into<String>,
@@ -85,5 +144,35 @@ impl MercadoPago {
             back_url: None,
             timeout_ms: 4000,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_goes_before_the_file_and_nothing_is_nothing() {
+        assert_eq!(MercadoPago::named(None, Some("https://shop.example"), |_| None), None);
+        let section = MercadoPago::new("https://file.example", "file", "secret", "");
+        let variable = |name: &str| (name == "VITRINA_MERCADOPAGO_ACCESS_TOKEN").then(|| "env".to_owned());
+        let config = MercadoPago::named(Some(section), Some("https://shop.example/"), variable);
+        let expected = MercadoPago::new(
+            "https://file.example",
+            "env",
+            "secret",
+            "https://shop.example/v1/webhooks/mercadopago",
+        );
+        assert_eq!(config, Some(expected));
+    }
+
+    #[test]
+    fn every_missing_key_is_named_and_none_is_shown() {
+        let config = MercadoPago { access_token: "TEST-very-secret".into(), ..MercadoPago::default() };
+        assert_eq!(
+            config.mistakes(),
+            ["mercadopago.webhook_secret: is missing", "mercadopago.notification_url: is missing"]
+        );
+        assert!(!format!("{config:?}").contains("secret"));
     }
 }

@@ -43,26 +43,35 @@ pub fn load(path: &Path, data: &Path) -> Result<[u8; 32], MasterKeyError> {
             if data.exists() {
                 return Err(MasterKeyError::Missing { path: path.to_owned(), data: data.to_owned() });
             }
-            make(path).map_err(failed)
+            match make(path) {
+                // Another service, started at the same moment on the same data, was faster.
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => load(path, data),
+                made => made.map_err(failed),
+            }
         }
         Err(error) => Err(failed(error)),
     }
 }
 
+/// The file appears under its name whole and durable, or not at all: a key that a crash takes away would take along what
+/// was sealed with it, and services that start together must all find the same.
 fn make(path: &Path) -> std::io::Result<[u8; 32]> {
     let mut key = [0; 32];
     OsRng.fill_bytes(&mut key);
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(parent)?;
+    let draft = path.with_extension(format!("{}.draft", std::process::id()));
     let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
+    options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
+    let mut file = options.open(&draft)?;
     let text: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
     writeln!(file, "{text}")?;
-    // Before the first sealed value: a key that a crash takes away would take that along.
     file.sync_all()?;
+    let linked = fs::hard_link(&draft, path);
+    fs::remove_file(&draft)?;
+    linked?;
     fs::File::open(parent)?.sync_all()?;
     Ok(key)
 }

@@ -1,0 +1,22 @@
+//! Settings from the environment: where secrets come from that stand in no file, and never on a command line, which every
+//! user of the machine can read.
+
+/// Reads a variable of this process; `None` when it is not set, or no text.
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Sets each of the settings whose variable is there; says whether any is. `variable` reads one, as [`variable`] does.
+pub fn set<const N: usize>(
+    settings: [(&str, &mut String); N],
+    variable: impl Fn(&str) -> Option<String>,
+) -> bool {
+    let mut any = false;
+    for (name, setting) in settings {
+        if let Some(value) = variable(name) {
+            *setting = value;
+            any = true;
+        }
+    }
+    any
+}
