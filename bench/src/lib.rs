@@ -10,4 +10,4 @@ mod shop;
 pub mod story;
 
 pub use client::{Answer, Client};
-pub use shop::{Options, Shop, Way, catalogue, free_port, programs};
+pub use shop::{Options, SERVICES, Shop, Way, catalogue, free_port, programs};

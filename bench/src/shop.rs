@@ -13,7 +13,7 @@ use vitrina_broker::testing::RabbitServer;
 use crate::Client;
 
 /// The services that there are.
-const SERVICES: [&str; 3] = ["users", "products", "publications"];
+pub const SERVICES: [&str; 5] = ["users", "products", "publications", "images", "orders"];
 
 /// How long a start may take on a loaded machine.
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -23,7 +23,7 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 pub enum Way {
     /// `vitrina up`: everything in one process.
     OneProcess,
-    /// `vitrina-edge`, `vitrina-svc NAME` and a real RabbitMQ.
+    /// `vitrina-edge`, `vitrina-svc NAME`, `vitrina sandbox` and a real RabbitMQ.
     Processes,
 }
 
@@ -49,6 +49,7 @@ pub struct Shop {
 struct Process {
     name: String,
     command: Vec<String>,
+    environment: Vec<(&'static str, String)>,
     child: Option<Child>,
 }
 
@@ -157,7 +158,13 @@ impl Shop {
         }
     }
 
-    /// Waits until the edge says that all services answer.
+    /// How often the process `name` has said that it is ready, over all its starts.
+    pub fn ready_count(&self, name: &str) -> usize {
+        let log = std::fs::read_to_string(self.log_of(name)).unwrap_or_default();
+        log.lines().filter(|line| line.contains(" is ready")).count()
+    }
+
+    /// Waits until every process has said that it is ready, and the edge that all services answer.
     ///
     /// # Panics
     /// When that does not come; the log is in the message.
@@ -166,7 +173,8 @@ impl Shop {
         let deadline = tokio::time::Instant::now() + READY_WITHIN;
         loop {
             let answer = client.try_send(client.request(reqwest::Method::GET, "/readyz")).await;
-            if answer.is_ok_and(|answer| answer.status == 200) {
+            let have_said_so = self.processes.iter().all(|process| self.ready_count(&process.name) > 0);
+            if answer.is_ok_and(|answer| answer.status == 200) && have_said_so {
                 return;
             }
             self.check_alive();
@@ -210,12 +218,17 @@ impl Shop {
             "127.0.0.1:0".to_owned(),
         ]);
         command.extend(self.options.arguments.clone());
-        self.add("shop", command);
+        self.add("shop", command, Vec::new());
     }
 
     async fn separate_processes(&mut self) {
         let broker = RabbitServer::start().await;
-        let mut addresses = Vec::new();
+        let mut addresses: Vec<(&str, String)> = Vec::new();
+        let sandbox_port = two_free_ports();
+        let mut command = self.command("vitrina", &["sandbox"]);
+        command.extend(["--data".to_owned(), self.data().display().to_string()]);
+        command.extend(["--listen".to_owned(), format!("127.0.0.1:{sandbox_port}")]);
+        self.add("sandbox", command, Vec::new());
         for service in SERVICES {
             let address = format!("127.0.0.1:{}", free_port());
             let mut command = self.command("vitrina-svc", &[service]);
@@ -226,7 +239,21 @@ impl Shop {
                 "--broker".to_owned(),
                 broker.url().to_owned(),
             ]);
-            self.add(service, command);
+            let environment = if service == "orders" {
+                // It is the last of them: those that it calls have their addresses.
+                for (peer, address) in addresses.iter().take(3) {
+                    command.extend([format!("--{peer}"), address.clone()]);
+                }
+                command.extend(["--public-url".to_owned(), format!("http://127.0.0.1:{}", self.edge_port)]);
+                vec![
+                    ("VITRINA_MERCADOPAGO_URL", format!("http://127.0.0.1:{sandbox_port}")),
+                    ("VITRINA_MERCADOPAGO_ACCESS_TOKEN", "TEST-vitrina".to_owned()),
+                    ("VITRINA_MERCADOPAGO_WEBHOOK_SECRET", "vitrina-webhook-secret".to_owned()),
+                ]
+            } else {
+                vec![("VITRINA_S3_ENDPOINT", format!("http://127.0.0.1:{}", sandbox_port + 1))]
+            };
+            self.add(service, command, environment);
             addresses.push((service, address));
         }
         let mut command = self.command("vitrina-edge", &[]);
@@ -236,7 +263,7 @@ impl Shop {
         for (service, address) in addresses {
             command.extend([format!("--{service}"), format!("http://{address}")]);
         }
-        self.add("edge", command);
+        self.add("edge", command, Vec::new());
         self.broker = Some(broker);
     }
 
@@ -250,8 +277,8 @@ impl Shop {
         command
     }
 
-    fn add(&mut self, name: &str, command: Vec<String>) {
-        self.processes.push(Process { name: name.to_owned(), command, child: None });
+    fn add(&mut self, name: &str, command: Vec<String>, environment: Vec<(&'static str, String)>) {
+        self.processes.push(Process { name: name.to_owned(), command, environment, child: None });
     }
 
     fn spawn(&mut self, index: usize) {
@@ -263,6 +290,7 @@ impl Shop {
             .args(&process.command[1..])
             .current_dir(self.folder.path())
             .env("VITRINA_LOG", "info")
+            .envs(process.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a file descriptor is free"))
             .stderr(log)
@@ -301,6 +329,18 @@ pub fn free_port() -> u16 {
         }
     }
     panic!("no port is free");
+}
+
+/// The first of two free ports in a row.
+fn two_free_ports() -> u16 {
+    let mut first = free_port();
+    loop {
+        let second = free_port();
+        if second == first + 1 {
+            return first;
+        }
+        first = second;
+    }
 }
 
 /// The folder of the built programs: that of the running test binary, one up.

@@ -7,6 +7,7 @@ mod fuzz;
 mod operations;
 mod promises;
 mod purchase;
+mod restarts;
 mod tour;
 mod traces;
 mod walk;

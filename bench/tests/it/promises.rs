@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 use vitrina_bench::story::{self, Person};
 use vitrina_bench::{Client, Shop, Way};
 
+use crate::purchase;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_shop_in_one_process_keeps_its_promises() {
     promises(&Shop::start(Way::OneProcess).await.client_guard()).await;
@@ -43,6 +45,9 @@ async fn promises(shop: &Guard) {
     lists_have_pages(&seller).await;
     sessions_end(client, &buyer).await;
     a_seller_needs_no_new_token(client).await;
+    purchase::pictures(client).await;
+    purchase::by_transfer(client).await;
+    purchase::through_the_provider(client).await;
 }
 
 async fn health(client: &Client) {

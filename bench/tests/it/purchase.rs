@@ -23,14 +23,11 @@ const CROWD: usize = 60;
 /// Held by the test that runs: five shops at once leave a small machine no time to answer any of them.
 static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_purchase_by_transfer_goes_from_the_cart_to_the_review() {
-    let _alone = ALONE.lock().await;
-    let shop = Shop::start(Way::OneProcess).await;
-    let client = shop.client();
-    let seller = story::seller(&client, "ana").await;
-    let buyer = story::person(&client, "beto").await;
-    let stranger = story::person(&client, "carla").await;
+/// A purchase by transfer goes from the cart to the review, which makes the seller's score.
+pub(crate) async fn by_transfer(client: &Client) {
+    let seller = story::seller(client, "ana").await;
+    let buyer = story::person(client, "beto").await;
+    let stranger = story::person(client, "carla").await;
     let (product, publication) = story::publication(&seller, "Radio de viaje").await;
     let order = check_out(&buyer, &publication).await;
     let path = format!("/v1/orders/{order}");
@@ -63,6 +60,11 @@ async fn a_purchase_by_transfer_goes_from_the_cart_to_the_review() {
         .get_until(&format!("/v1/sellers/{}/reviews", seller.id), |answer| answer.json["count"] == 1)
         .await;
     assert_eq!(reviews.json["mean"].as_f64(), Some(4.0), "{reviews:#?}");
+    let scored = |answer: &Answer| answer.json.pointer("/score/count") == Some(&json!(1));
+    let profile = client.get_until(&format!("/v1/sellers/{}", seller.id), scored).await;
+    assert_eq!(profile.json.pointer("/score/mean"), Some(&json!(4.0)), "{profile:#?}");
+    let page = client.get(&format!("/v1/pages/publications/{publication}")).await.expect(200);
+    assert_eq!(page.json.pointer("/seller/score/count"), Some(&json!(1)), "{page:#?}");
     assert_eq!(reviews.text_at("/items/0/text"), "Llegó bien");
     assert_eq!(stock(&seller, &product).await, (3, 0));
     let sold = seller.client.get("/v1/orders?role=seller").await.expect(200);
@@ -92,13 +94,10 @@ async fn check_out(buyer: &Person, publication: &str) -> String {
     first.text_at("/orders/0/id")
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_purchase_through_the_provider_is_paid_and_refunded() {
-    let _alone = ALONE.lock().await;
-    let shop = Shop::start(Way::OneProcess).await;
-    let client = shop.client();
-    let seller = story::seller(&client, "ana").await;
-    let buyer = story::person(&client, "beto").await;
+/// Purchases through the provider are paid and refunded.
+pub(crate) async fn through_the_provider(client: &Client) {
+    let seller = story::seller(client, "ana").await;
+    let buyer = story::person(client, "beto").await;
     let (product, publication) = story::publication(&seller, "Radio de mesa").await;
     let kept = pay(&buyer, &publication, "kept").await;
     let returned = pay(&buyer, &publication, "returned").await;
@@ -148,20 +147,17 @@ async fn pay(buyer: &Person, publication: &str, key: &str) -> String {
     order
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_picture_is_taken_shown_and_kept_for_good() {
-    let _alone = ALONE.lock().await;
-    let shop = Shop::start(Way::OneProcess).await;
-    let client = shop.client();
-    let seller = story::seller(&client, "ana").await;
-    let other = story::seller(&client, "beto").await;
+/// A picture is taken, shown and kept for good; an avatar comes with its owner.
+pub(crate) async fn pictures(client: &Client) {
+    let seller = story::seller(client, "ana").await;
+    let other = story::seller(client, "beto").await;
     let (product, publication) = story::publication(&seller, "Cámara").await;
     let path = format!("/v1/products/{product}/images");
     let raw = raw(&seller.client, &path, &PNG).await.expect(201).text_at("/image/id");
     let form = form(&seller.client, &path, &PNG).await.expect(201).text_at("/image/id");
     assert_ne!(raw, form);
     self::raw(&other.client, &path, &PNG).await.expect(404);
-    self::raw(&client, &path, &PNG).await.expect(401);
+    self::raw(client, &path, &PNG).await.expect(401);
     let listed = client
         .get_until(&path, |answer| answer.json["items"].as_array().is_some_and(|items| items.len() == 2))
         .await;
@@ -171,7 +167,7 @@ async fn a_picture_is_taken_shown_and_kept_for_good() {
         ("/items/0/variants/card", ".webp", ".jpg", "image/jpeg"),
         ("/items/1/variants/page", ".webp", "", "image/jpeg"),
     ] {
-        variant(&client, &listed.text_at(pointer).replace(from, to), kind).await;
+        variant(client, &listed.text_at(pointer).replace(from, to), kind).await;
     }
     let page = format!("/v1/pages/publications/{publication}");
     let shown = |answer: &Answer| answer.json.pointer("/images/1/id").is_some();
@@ -188,6 +184,11 @@ async fn a_picture_is_taken_shown_and_kept_for_good() {
     client
         .get_until(&path, |answer| answer.json["items"].as_array().is_some_and(|items| items.len() == 1))
         .await;
+    let avatar = seller.client.request(Method::PUT, "/v1/me/avatar").header("content-type", "image/png");
+    let avatar = seller.client.send(avatar.body(PNG.to_vec())).await.expect(200).text_at("/image/id");
+    let has_avatar = |answer: &Answer| answer.json["avatar"] == json!(avatar);
+    seller.client.get_until("/v1/me", has_avatar).await;
+    client.get_until(&format!("/v1/sellers/{}", seller.id), has_avatar).await;
 }
 
 /// A variant comes in its form, and may be kept for good since its address never shows anything else.
@@ -227,7 +228,7 @@ async fn a_crowd_gets_what_there_is_and_not_a_unit_more() {
     let more = json!({"delta": UNITS - 5, "reason": "más entradas"});
     seller.client.post(&format!("/v1/products/{product}/stock-adjustments"), &more).await;
     assert_eq!(stock(&seller, &product).await, (UNITS, 0));
-    // A few at a time: more registrations at once than there are processors are told to come later.
+    // A few at a time: a loaded machine hashes sixty passwords in longer than a registration may take.
     let crowd: Vec<Person> = futures::stream::iter(0..CROWD)
         .map(|_| story::person(&client, "fan"))
         .buffer_unordered(3)
