@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use pingora_core::{Error, ErrorType, Result};
+use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 use tracing::Instrument as _;
 use vitrina_otel::propagate;
@@ -12,9 +13,9 @@ use vitrina_otel::propagate;
 use crate::core;
 use crate::gateway::{self, Exchange, Gateway};
 use crate::guard::hygiene;
-use crate::reply::Problem;
+use crate::reply::{Problem, Reply};
 use crate::request::Head;
-use crate::upstream::origin::{Origin, Passage};
+use crate::upstream::origin::{Incomer, Origin, Passage, Verdict};
 
 impl Gateway {
     /// Takes in a request for an upstream. `false` lets pingora go on with it; `true` tells that it is answered.
@@ -42,16 +43,40 @@ impl Gateway {
             Err(problem) => Err(Box::new((head, problem))),
         };
         match admitted {
-            Ok(passage) => {
-                exchange.passage = Some(passage);
-                Ok(false)
-            }
+            Ok(passage) => self.go(session, exchange, passage).await,
             Err(refused) => {
                 let (head, problem) = *refused;
                 self.refuse(session, exchange, &head, problem).instrument(span).await?;
                 Ok(true)
             }
         }
+    }
+
+    /// Answers from the cache where it can, and by what is fetched for it; else the passage goes on.
+    async fn go(&self, session: &mut Session, exchange: &mut Exchange, mut passage: Passage) -> Result<bool> {
+        let span = passage.span.clone();
+        let verdict = passage.ask_cache(&self.core.cache).instrument(span.clone()).await;
+        match verdict {
+            Ok(Verdict::Pass(_)) => {
+                exchange.passage = Some(passage);
+                return Ok(false);
+            }
+            Ok(Verdict::Reply(mut reply)) => {
+                passage.allow(&mut reply);
+                self.reply(session, exchange, &passage.head, reply).instrument(span).await?;
+            }
+            Ok(Verdict::Incomer(incomer, status)) => {
+                let version = session.req_header().version;
+                let header = passage.header_of(&incomer, status, version)?;
+                exchange.status = incomer.status.as_u16();
+                span.in_scope(|| gateway::record_status(exchange.status));
+                exchange.body_bytes = stream(session, header, incomer).await?;
+            }
+            Err(problem) => {
+                self.refuse(session, exchange, &passage.head, problem).instrument(span).await?;
+            }
+        }
+        Ok(true)
     }
 
     /// Tells the client of a failure in a later phase. Gives the status that it was told, 0 when it could not be told.
@@ -89,14 +114,42 @@ impl Gateway {
         let mut reply = problem.into_reply(&exchange.trace_id);
         self.core.mark_origin(&mut reply, head);
         hygiene::secure(&mut reply);
+        self.reply(session, exchange, head, reply).await
+    }
+
+    async fn reply(
+        &self,
+        session: &mut Session,
+        exchange: &mut Exchange,
+        head: &Head,
+        mut reply: Reply,
+    ) -> Result<()> {
         exchange.status = reply.status.as_u16();
         exchange.body_bytes = reply.body.len();
         gateway::record_status(exchange.status);
         let version = session.req_header().version;
         let header = gateway::header(head, version, &reply, exchange, propagate::current_traceparent())?;
-        // A problem document is no stream of events.
+        // It is no stream of events.
         gateway::write(session, header, &mut reply).await.map(drop)
     }
+}
+
+/// Writes an answer while it comes; gives the bytes of its body.
+async fn stream(session: &mut Session, header: ResponseHeader, mut incomer: Incomer) -> Result<usize> {
+    session.write_response_header(Box::new(header), false).await?;
+    let mut written = 0;
+    while let Some(part) = incomer.body.recv().await {
+        let Ok(part) = part else {
+            // The client must not take what it has for the whole.
+            session.set_keepalive(None);
+            return Error::e_explain(ErrorType::ConnectionClosed, "the upstream broke off")
+                .map_err(Error::into_up);
+        };
+        written += part.len();
+        session.write_response_body(Some(part), false).await?;
+    }
+    session.write_response_body(None, true).await?;
+    Ok(written)
 }
 
 impl Exchange {

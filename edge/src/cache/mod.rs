@@ -33,7 +33,7 @@ pub(crate) mod key;
 pub(crate) mod policy;
 pub(crate) mod status;
 pub(crate) mod store;
-mod vary;
+pub(crate) mod vary;
 
 use std::fmt::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -33,7 +33,8 @@ pub struct HttpUpstream {
     pub health_every_ms: u64,
     /// Whether what it answers to GET may be stored, as RFC 9111 and its own headers allow.
     pub cache: bool,
-    /// Bytes of the largest answer that is stored; a longer one passes through.
+    /// Bytes of the largest answer that is stored; a longer one passes through, as does one above `entry_bytes_max` of
+    /// `[edge.cache]`.
     pub object_bytes_max: usize,
     /// Bytes that the body of a request may have.
     pub body_bytes_max: usize,

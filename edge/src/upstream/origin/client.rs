@@ -1,4 +1,4 @@
-//! The edge's own requests to plain HTTP servers: health checks now, fills of the cache without a client that waits.
+//! The edge's own requests to plain HTTP servers: health checks and what is fetched for the cache.
 
 use std::time::Duration;
 

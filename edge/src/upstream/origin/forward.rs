@@ -36,11 +36,11 @@ const FORWARDED: [&str; 6] = [
 ];
 
 /// How the edge names itself in `Via`.
-const VIA: &str = "1.1 vitrina";
+pub(super) const VIA: &str = "1.1 vitrina";
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+pub(super) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+pub(super) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// What the edge knows of the hop that a request came over.
 #[derive(Clone, Copy, Debug)]

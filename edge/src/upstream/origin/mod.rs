@@ -1,18 +1,22 @@
 //! Plain HTTP servers behind the edge, each under a prefix of the path: an old catalogue, a CMS.
 //!
-//! A request that no route of the contract takes and a prefix does is checked like any other (`passage`) and handed on by
-//! pingora, its body and the answer's streamed both ways. `balance` chooses the address, `health` looks after addresses,
-//! `forward` says which headers go on, `fault` what a client is told when it did not work.
+//! A request that no route of the contract takes and a prefix does is checked like any other (`admission`) and handed on by
+//! pingora (`passage`), its body and the answer's streamed both ways. Where answers may be stored, `stored` asks the cache
+//! first and `fill` fetches for it. `balance` chooses the address, `health` looks after addresses, `forward` says which
+//! headers go on, `fault` what a client is told when it did not work.
 //!
 //! Invariants: an upstream never sees an identity header that a client made up, nor a path outside of its prefix; a
 //! request that is not idempotent reaches an upstream at most once.
 
+mod admission;
 mod balance;
 mod client;
 mod fault;
+mod fill;
 mod forward;
 mod health;
 mod passage;
+mod stored;
 mod view;
 
 use std::collections::BTreeSet;
@@ -24,10 +28,15 @@ use tracing::Span;
 use tracing::field::Empty;
 
 use balance::{Balance, Standing};
+use client::Client;
+pub(crate) use fill::Incomer;
+use fill::Unstored;
 pub(crate) use health::keep_watch;
 pub(crate) use passage::Passage;
+pub(crate) use stored::Verdict;
 pub(crate) use view::View;
 
+use crate::cache::fill::Fills;
 use crate::config::{HttpUpstream, Rate, Rates};
 
 /// Prefixes that became labels. They live as long as the numbers that carry them, which is as long as the process;
@@ -48,6 +57,9 @@ pub(crate) struct Origin {
     requests: AtomicU64,
     /// Requests that it did not answer.
     failures: AtomicU64,
+    /// What is being fetched for the cache.
+    fills: Arc<Fills<Unstored>>,
+    client: Client,
 }
 
 impl Origins {
@@ -75,6 +87,8 @@ impl Origin {
             config: config.clone(),
             requests: AtomicU64::new(0),
             failures: AtomicU64::new(0),
+            fills: Arc::default(),
+            client: client::client(config.connect_timeout()),
         }
     }
 
@@ -94,6 +108,11 @@ impl Origin {
             _ => path,
         };
         if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+    }
+
+    /// The tag of what is stored for a target.
+    fn tag(&self, path_and_query: &str) -> String {
+        format!("http:{}:{path_and_query}", self.config.name)
     }
 
     /// Rate class of a request.

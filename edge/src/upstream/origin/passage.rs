@@ -1,11 +1,10 @@
 //! One request on its way through pingora to an upstream: what its phases share, and what each of them does.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, HeaderValue, Method, Version, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use pingora_core::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
 use pingora_core::{Error, ErrorType, OrErr as _, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
@@ -16,8 +15,11 @@ use tracing::Span;
 use vitrina_otel::propagate;
 
 use super::client::IDLE;
-use super::forward::{self, Hop};
-use super::{Origin, fault};
+use super::fill::Incomer;
+use super::stored::{Question, Verdict};
+use super::{Origin, admission, fault, forward};
+use crate::cache::status::{CACHE_STATUS, CacheStatus, Forward};
+use crate::cache::{Cache, freshen};
 use crate::config::EdgeConfig;
 use crate::gateway;
 use crate::guard::rate::{Allowance, Buckets};
@@ -25,7 +27,7 @@ use crate::reply::{Problem, Reply};
 use crate::request::Head;
 
 /// Addresses tried for one request. A third that cannot be connected to either is not chance any more.
-const TRIES_MAX: usize = 3;
+pub(super) const TRIES_MAX: usize = 3;
 
 /// A request that was admitted to an upstream.
 #[derive(Debug)]
@@ -37,6 +39,10 @@ pub(crate) struct Passage {
     /// What the upstream gets.
     headers: HeaderMap,
     host: Option<HeaderValue>,
+    /// The authority that the client asked for.
+    authority: Option<String>,
+    /// What the cache did, and the cache where it had to do with it.
+    cached: Option<(CacheStatus, Arc<Cache>)>,
     allowance: Option<Allowance>,
     body_timeout: Duration,
     body_bytes: usize,
@@ -64,14 +70,15 @@ impl Passage {
         let checked = allowance
             .as_ref()
             .map_or(Ok(()), Allowance::check)
-            .and_then(|()| check_form(session, &head))
-            .and_then(|()| check_length(&head, origin.config.body_bytes_max));
+            .and_then(|()| admission::check_form(session, &head))
+            .and_then(|()| admission::check_length(&head, origin.config.body_bytes_max));
         if let Err(problem) = checked {
             return Err(Box::new((head, problem)));
         }
         let request = session.req_header();
-        let authority = authority(request);
-        let headers = forward::outgoing(&request.headers, &hop(session, &head, config, authority.as_deref()));
+        let authority = admission::authority(request);
+        let hop = admission::hop(session, &head, config, authority.as_deref());
+        let headers = forward::outgoing(&request.headers, &hop);
         let host = origin.config.host.as_deref().or(authority.as_deref());
         let host = host.and_then(|host| HeaderValue::from_str(host).ok());
         origin.requests.fetch_add(1, Ordering::Relaxed);
@@ -81,6 +88,8 @@ impl Passage {
             span: Span::current(),
             headers,
             host,
+            authority,
+            cached: None,
             allowance,
             body_timeout: config.limits.body_timeout(),
             body_bytes: 0,
@@ -89,6 +98,34 @@ impl Passage {
             call: None,
             tries: 0,
         })
+    }
+
+    /// Looks whether the cache has the answer, or fetches one for it.
+    ///
+    /// # Errors
+    /// The problem to answer with.
+    pub(crate) async fn ask_cache(&mut self, cache: &Arc<Cache>) -> std::result::Result<Verdict, Problem> {
+        let reason = if !self.origin.config.cache {
+            Some(Forward::Bypass)
+        } else if !matches!(self.head.method, Method::GET | Method::HEAD) {
+            Some(Forward::Method)
+        } else if admission::has_body(&self.head) {
+            // What it asks for is in its body, of which no key knows.
+            Some(Forward::Request)
+        } else {
+            None
+        };
+        let verdict = match reason {
+            Some(reason) => {
+                cache.counts.miss(reason);
+                Verdict::Pass(CacheStatus::forwarded(reason))
+            }
+            None => self.question(cache).answer().await?,
+        };
+        if let Verdict::Pass(status) = &verdict {
+            self.cached = Some((*status, cache.clone()));
+        }
+        Ok(verdict)
     }
 
     /// The address that this try goes to.
@@ -164,7 +201,7 @@ impl Passage {
     /// When a value cannot be a header, which does not happen with what was read as one.
     pub(crate) fn answered(&mut self, answer: &mut ResponseHeader, version: Version) -> Result<()> {
         // HTTP/1.0 knows no chunks: there the end of the connection ends the body.
-        let coding = answer.remove_header(&header::TRANSFER_ENCODING).filter(|_| version >= Version::HTTP_11);
+        let coding = answer.remove_header(&header::TRANSFER_ENCODING).filter(|_| version == Version::HTTP_11);
         let mut header = ResponseHeader::build_no_case(answer.status, Some(answer.headers.len() + 8))?;
         for (name, value) in &forward::incoming(&answer.headers) {
             header.append_header(name, value)?;
@@ -173,6 +210,7 @@ impl Passage {
             header.insert_header(header::TRANSFER_ENCODING, coding)?;
         }
         if !answer.status.is_informational() {
+            self.tell_cache(answer);
             let call = self.call.take();
             if let Some(call) = call {
                 call.record("http.response.status_code", answer.status.as_u16());
@@ -229,8 +267,74 @@ impl Passage {
         fault::problem(error, self.origin.config.body_bytes_max)
     }
 
+    /// An answer went by the cache: it may show that what is stored does not hold any more, or holds still.
+    fn tell_cache(&self, answer: &ResponseHeader) {
+        let Some((_, cache)) = self.cached.as_ref().filter(|_| self.origin.config.cache) else {
+            return;
+        };
+        let Head { method, path, query, .. } = &self.head;
+        if method == Method::HEAD && answer.status == StatusCode::OK {
+            self.question(cache).freshen_by_head(&answer.headers);
+            return;
+        }
+        let target = if query.is_empty() { path.clone() } else { format!("{path}?{query}") };
+        let Ok(target) = target.parse() else {
+            return;
+        };
+        let host = self.authority.as_deref().unwrap_or_default();
+        let paths = freshen::invalidated(method, &target, host, answer.status, &answer.headers);
+        let tags: Vec<String> = paths.iter().map(|path| self.origin.tag(path)).collect();
+        if !tags.is_empty() {
+            cache.invalidate(tags.iter().map(String::as_str));
+        }
+    }
+
+    fn question<'p>(&'p self, cache: &'p Arc<Cache>) -> Question<'p> {
+        Question {
+            cache,
+            origin: &self.origin,
+            head: &self.head,
+            outgoing: &self.headers,
+            host: self.host.as_ref(),
+        }
+    }
+
+    /// Adds to an answer from the cache what depends on the caller.
+    pub(crate) fn allow(&self, reply: &mut Reply) {
+        if let Some(allowance) = &self.allowance {
+            allowance.mark(reply);
+        }
+    }
+
+    /// The header of an answer that is being fetched for the cache.
+    ///
+    /// # Errors
+    /// When a value cannot be a header, which does not happen with what was read as one.
+    pub(crate) fn header_of(
+        &self,
+        incomer: &Incomer,
+        status: CacheStatus,
+        version: Version,
+    ) -> Result<ResponseHeader> {
+        let mut header = ResponseHeader::build_no_case(incomer.status, Some(incomer.headers.len() + 8))?;
+        for (name, value) in &forward::incoming(&incomer.headers) {
+            header.append_header(name, value)?;
+        }
+        let may_have_body = !matches!(incomer.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let is_framed = header.headers.contains_key(header::CONTENT_LENGTH);
+        if may_have_body && !is_framed && version == Version::HTTP_11 {
+            header.insert_header(header::TRANSFER_ENCODING, "chunked")?;
+        }
+        header.append_header(CACHE_STATUS, status.value())?;
+        self.mark(&mut header)?;
+        Ok(header)
+    }
+
     /// Adds what every answer of the edge carries.
     fn mark(&self, answer: &mut ResponseHeader) -> Result<()> {
+        if let Some((status, _)) = &self.cached {
+            answer.append_header(CACHE_STATUS, status.value())?;
+        }
         let mut reply = Reply::empty(answer.status);
         if let Some(allowance) = &self.allowance {
             allowance.mark(&mut reply);
@@ -262,53 +366,5 @@ impl Passage {
 
     fn tries_max(&self) -> usize {
         self.origin.config.addresses.len().min(TRIES_MAX)
-    }
-}
-
-/// Refuses what an upstream could understand in another way than the edge does.
-fn check_form(session: &Session, head: &Head) -> std::result::Result<(), Problem> {
-    if matches!(head.method, Method::CONNECT | Method::TRACE) {
-        return Err(Problem::new(501, "method_not_implemented", "This method is not handed on."));
-    }
-    let is_ambiguous = head.path.split(['/', '\\']).any(is_dots) || !session.req_header().raw_path_is_utf8();
-    if is_ambiguous {
-        return Err(Problem::new(400, "path_ambiguous", "The path must not have segments of dots only."));
-    }
-    Ok(())
-}
-
-/// `.` and `..`, also percent-encoded.
-fn is_dots(segment: &str) -> bool {
-    let plain = segment.to_ascii_lowercase().replace("%2e", ".");
-    plain == "." || plain == ".."
-}
-
-fn check_length(head: &Head, bytes_max: usize) -> std::result::Result<(), Problem> {
-    let declared = head.text(header::CONTENT_LENGTH).and_then(|length| length.trim().parse::<u64>().ok());
-    if declared.is_some_and(|length| length > bytes_max as u64) {
-        return Err(fault::too_large(bytes_max));
-    }
-    Ok(())
-}
-
-/// The authority that a request names: that of its target, else `Host` (RFC 9112, 3.2.2).
-fn authority(request: &RequestHeader) -> Option<String> {
-    let of_target = request.uri.authority().map(|authority| authority.as_str().to_owned());
-    let host = || request.headers.get(header::HOST)?.to_str().ok().map(str::to_owned);
-    of_target.or_else(host).filter(|authority| !authority.is_empty())
-}
-
-fn hop<'r>(session: &Session, head: &'r Head, config: &EdgeConfig, authority: Option<&'r str>) -> Hop<'r> {
-    let peer = session
-        .client_addr()
-        .and_then(|address| address.as_inet())
-        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip().to_canonical());
-    let is_encrypted = session.digest().is_some_and(|digest| digest.ssl_digest.is_some());
-    Hop {
-        peer,
-        is_trusted: config.trusted_proxies.contains(&peer),
-        scheme: if is_encrypted { "https" } else { "http" },
-        authority,
-        request_id: &head.request_id,
     }
 }
