@@ -56,7 +56,7 @@ async fn purge(shop: &Shop, what: Value) -> u16 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crowd_on_a_cold_page_is_served_by_one_fill() {
-    const CROWD: usize = 1_000;
+    const CROWD: usize = 100;
     let shop = Arc::new(Shop::open().await);
     shop.scripts.on_slow(SELLER, Duration::from_millis(50), |_: GetSellerRequest| Ok(seller("Ana")));
     let mut crowd = JoinSet::new();

@@ -243,7 +243,9 @@ impl App {
             Answer { is_replayed: draft.is_replayed, ..Answer::new(pb::CheckoutReply::default()) };
         for (id, row) in store::orders(&self.store, &ids)? {
             for line in &row.value.lines {
-                answer = answer.changed(format!("publication:{}", line.publication));
+                answer = answer
+                    .changed(format!("publication:{}", line.publication))
+                    .changed(format!("product:{}", line.product));
             }
             answer.reply.orders.push(wire::order(id, &row.value));
         }
