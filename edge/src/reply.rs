@@ -16,6 +16,9 @@ use crate::stream::EventStream;
 /// Domain of `google.rpc.ErrorInfo` that marks a fault of ours.
 const DOMAIN: &str = "vitrina";
 
+/// Where the metadata of an `ErrorInfo` tells apart what gRPC has one status for.
+const CODE_KEY: &str = "code";
+
 /// Seconds after which a client may try again what failed for a moment.
 const RETRY_AFTER_S: u32 = 1;
 
@@ -147,7 +150,11 @@ impl Problem {
             .into_iter()
             .map(FieldError::from_violation)
             .collect();
-        let (status, code, detail) = by_code(fault.code());
+        let (status, code, detail) = match info.as_ref().and_then(|info| info.metadata.get(CODE_KEY)) {
+            Some(name) if name == "too_large" => (413, "too_large", "It is too large."),
+            Some(name) if name == "unsupported_media" => (415, "unsupported_media", "It is not taken here."),
+            _ => by_code(fault.code()),
+        };
         let mut problem = Self::new(status, code, detail);
         if let Some(info) = info {
             // What is wrong inside keeps our sentence; everything else was written for the client.
@@ -289,6 +296,16 @@ mod tests {
         assert_eq!(document["errors"][1]["field"], "price");
         assert_eq!(document["errors"][1]["code"], "required");
         assert_eq!(document["errors"][1]["detail"], "is missing");
+    }
+
+    #[test]
+    fn what_grpc_has_one_status_for_is_told_apart() {
+        for (code, status) in [("too_large", 413), ("unsupported_media", 415), ("invalid_input", 400)] {
+            let metadata = [(CODE_KEY.to_owned(), code.to_owned())];
+            let details = ErrorDetails::with_error_info("image_unfit", DOMAIN, metadata);
+            let fault = Status::with_error_details(Code::InvalidArgument, "x", details);
+            assert_eq!(document(Problem::from_status(&fault))["status"], status);
+        }
     }
 
     #[test]

@@ -23,6 +23,10 @@ const RETRY_AFTER_MS: u64 = 1000;
 pub enum Code {
     /// The request is wrong in itself (400); the fields say where.
     InvalidInput,
+    /// Larger than what is taken (413).
+    TooLarge,
+    /// Of a kind that is not taken (415).
+    UnsupportedMedia,
     /// Nobody known is calling (401).
     Unauthenticated,
     /// Known, but may not (403).
@@ -81,8 +85,11 @@ pub trait IntoFault {
 }
 
 impl Code {
-    const ALL: [Code; 12] = [
+    const ALL: [Code; 14] = [
+        // The first of a gRPC status is what a status that is not ours is read as.
         Code::InvalidInput,
+        Code::TooLarge,
+        Code::UnsupportedMedia,
         Code::Unauthenticated,
         Code::Forbidden,
         Code::NotFound,
@@ -100,6 +107,8 @@ impl Code {
     pub fn name(self) -> &'static str {
         match self {
             Code::InvalidInput => "invalid_input",
+            Code::TooLarge => "too_large",
+            Code::UnsupportedMedia => "unsupported_media",
             Code::Unauthenticated => "unauthenticated",
             Code::Forbidden => "forbidden",
             Code::NotFound => "not_found",
@@ -117,7 +126,8 @@ impl Code {
     /// The status of gRPC that the code is sent as.
     pub fn grpc(self) -> tonic::Code {
         match self {
-            Code::InvalidInput => tonic::Code::InvalidArgument,
+            // gRPC has no status for the size or the kind of a body; the name in the metadata tells them apart.
+            Code::InvalidInput | Code::TooLarge | Code::UnsupportedMedia => tonic::Code::InvalidArgument,
             Code::Unauthenticated => tonic::Code::Unauthenticated,
             Code::Forbidden => tonic::Code::PermissionDenied,
             Code::NotFound => tonic::Code::NotFound,

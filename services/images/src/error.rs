@@ -101,16 +101,23 @@ fn rule_fault(refusal: Refusal) -> Fault {
 }
 
 fn picture_fault(unfit: &Unfit) -> Fault {
-    let (reason, detail) = match unfit {
-        Unfit::Empty => ("image_empty", "there are no bytes".to_owned()),
-        Unfit::TooLarge => {
-            ("image_too_large", format!("a picture may have at most {CONTENT_BYTES_MAX} bytes"))
+    let (code, reason, detail) = match unfit {
+        Unfit::Empty => (Code::InvalidInput, "image_empty", "there are no bytes".to_owned()),
+        Unfit::TooLarge => (
+            Code::TooLarge,
+            "image_too_large",
+            format!("a picture may have at most {CONTENT_BYTES_MAX} bytes"),
+        ),
+        Unfit::Unsupported(what) => (
+            Code::UnsupportedMedia,
+            "image_unsupported",
+            format!("only JPEG, PNG and WebP pictures are taken: {what}"),
+        ),
+        Unfit::Damaged(what) => {
+            (Code::InvalidInput, "image_damaged", format!("the picture cannot be read: {what}"))
         }
-        Unfit::Unsupported(what) => {
-            ("image_unsupported", format!("only JPEG, PNG and WebP pictures are taken: {what}"))
-        }
-        Unfit::Damaged(what) => ("image_damaged", format!("the picture cannot be read: {what}")),
         Unfit::TooManyPixels { width, height } => (
+            Code::TooLarge,
             "image_too_many_pixels",
             format!(
                 "the picture has {width} × {height} pixels, at most {} megapixels are taken",
@@ -118,9 +125,10 @@ fn picture_fault(unfit: &Unfit) -> Fault {
             ),
         ),
         Unfit::TooHeavy { pixels_max } => (
+            Code::TooLarge,
             "image_too_many_pixels",
             format!("of this kind of picture, at most {} megapixels are taken", pixels_max / 1_000_000),
         ),
     };
-    Fault::new(Code::InvalidInput, reason, detail)
+    Fault::new(code, reason, detail)
 }

@@ -19,6 +19,8 @@ fn check_round_trip(fault: Fault) {
 fn every_fault_reads_back_from_its_status() {
     for code in [
         Code::InvalidInput,
+        Code::TooLarge,
+        Code::UnsupportedMedia,
         Code::Unauthenticated,
         Code::Forbidden,
         Code::NotFound,
