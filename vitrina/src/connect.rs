@@ -143,12 +143,7 @@ impl Shop {
         let Some(login) = &self.login else { return Ok(()) };
         let request = self.http.post(format!("{}/admin/tokens", login.admin_url));
         let request = request.bearer_auth(&login.admin_token).json(&json!({"login": login.name}));
-        let answer = request.send().await.with_context(|| {
-            format!(
-                "the shop does not answer at {}: is it running? start it with `vitrina up`",
-                login.admin_url
-            )
-        })?;
+        let answer = request.send().await.with_context(|| silent(&login.admin_url))?;
         let status = answer.status();
         if status == StatusCode::NOT_FOUND {
             bail!("there is no account {:?}: register it first (POST /v1/auth/register)", login.name);
@@ -158,6 +153,22 @@ impl Shop {
         token.clone_into(&mut *self.token.lock().await);
         Ok(())
     }
+}
+
+/// Posts to the admin listener of the shop that runs on the data directory.
+///
+/// # Errors
+/// When the shop does not run, or refuses: its detail and fields are the message.
+pub(crate) async fn post_admin(data: &Data, path: &str, body: &Value) -> Result<Value> {
+    let (_, admin_url) = data.urls()?;
+    let http = reqwest::Client::builder().timeout(ANSWER_WITHIN).no_proxy().build()?;
+    let request = http.post(format!("{admin_url}{path}")).bearer_auth(data.admin_token()?).json(body);
+    let answer = request.send().await.with_context(|| silent(&admin_url))?;
+    value(answer.status(), &answer.text().await?)
+}
+
+fn silent(admin_url: &str) -> String {
+    format!("the shop does not answer at {admin_url}: is it running? start it with `vitrina up`")
 }
 
 /// Waits a little longer each time.

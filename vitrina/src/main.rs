@@ -5,6 +5,7 @@
 mod catalogue;
 mod config;
 mod connect;
+mod coupon;
 mod data;
 mod keep;
 mod outside;
@@ -49,6 +50,8 @@ enum Command {
     Import(catalogue::ImportOptions),
     /// Writes a seller's products as CSV that `import` reads
     Export(catalogue::ExportOptions),
+    /// Makes coupons of a running shop
+    Coupon(coupon::CouponOptions),
     /// Fills a running shop with a generated one: sellers, products, publications, questions
     Seed(seed::SeedOptions),
     /// Runs the stand-ins of MercadoPago and S3 alone, for services that are processes of their own
@@ -124,6 +127,7 @@ fn run(command: Command) -> Result<ExitCode> {
             Command::Up(options) => up::run(options).await,
             Command::Import(options) => catalogue::import(options).await,
             Command::Export(options) => catalogue::export(options).await,
+            Command::Coupon(options) => coupon::run(options).await,
             Command::Seed(options) => seed::run(options).await,
             Command::Sandbox(options) => sandbox::run(options).await,
             Command::Backup(folder) => keep::backup(&folder.backup, &folder.data),

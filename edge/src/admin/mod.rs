@@ -1,9 +1,11 @@
 //! The operator's listener, on a port of its own: health, numbers, upstreams, faults made on purpose, tokens.
 //!
-//! On the loopback it trusts who can connect, except for tokens: one is as good as its user's password. On any other
-//! address everything but health needs the bearer token of the configuration. Each topic is a file with its own routes.
+//! On the loopback it trusts who can connect, except for tokens, which are as good as their user's password, and coupons, which
+//! are money. On any other address everything but health needs the bearer token of the configuration. Each topic is a file
+//! with its own routes.
 
 mod cache;
+mod coupons;
 mod faults;
 mod numbers;
 mod tokens;
@@ -39,12 +41,15 @@ pub(crate) async fn serve(listener: TcpListener, core: Arc<Core>, stop: Cancella
         .merge(faults::routes())
         .merge(cache::routes())
         .layer(middleware::from_fn_with_state(core.clone(), require_token_unless_loopback));
-    let tokens = tokens::routes().layer(middleware::from_fn_with_state(core.clone(), require_token));
+    let trusted = Router::new()
+        .merge(tokens::routes())
+        .merge(coupons::routes())
+        .layer(middleware::from_fn_with_state(core.clone(), require_token));
     let app = Router::new()
         .route("/healthz", get(async || into_axum(own::healthz())))
         .route("/readyz", get(readyz))
         .merge(guarded)
-        .merge(tokens)
+        .merge(trusted)
         .with_state(core);
     let served = axum::serve(listener, app).with_graceful_shutdown(stop.cancelled_owned());
     if let Err(error) = served.await {
