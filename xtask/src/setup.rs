@@ -1,7 +1,7 @@
 //! Installs the servers and tools that the tests start by themselves.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Result, bail};
 
@@ -13,9 +13,11 @@ struct Need {
     package: &'static str,
 }
 
-const NEEDS: [Need; 4] = [
+const NEEDS: [Need; 6] = [
     Need { program: "curl", package: "curl" },
     Need { program: "jq", package: "jq" },
+    Need { program: "node", package: "nodejs" },
+    Need { program: "npm", package: "npm" },
     Need { program: "rabbitmq-server", package: "rabbitmq-server" },
     Need { program: "strace", package: "strace" },
 ];
@@ -28,8 +30,11 @@ const FOLDERS: [&str; 4] = ["/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/loc
 /// # Errors
 /// When something is missing and can't be installed; the message names the packages.
 pub(crate) fn install() -> Result<()> {
-    let missing: Vec<&str> =
+    let mut missing: Vec<&str> =
         NEEDS.iter().filter(|need| !is_there(need.program)).map(|need| need.package).collect();
+    if !has_venv() {
+        missing.push("python3-venv");
+    }
     if missing.is_empty() {
         return Ok(());
     }
@@ -55,6 +60,13 @@ fn apt(arguments: &[&str]) -> Command {
     let mut command = Command::new("apt-get");
     command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
     command
+}
+
+/// Whether Python can make an environment of its own; Debian's `python3` alone cannot.
+fn has_venv() -> bool {
+    let mut python = Command::new("python3");
+    python.args(["-c", "import ensurepip, venv"]).stderr(Stdio::null());
+    python.status().is_ok_and(|status| status.success())
 }
 
 fn is_there(program: &str) -> bool {

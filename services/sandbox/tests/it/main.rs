@@ -11,3 +11,4 @@ mod pages;
 mod payments;
 mod pushes;
 mod restart;
+mod sdks;
