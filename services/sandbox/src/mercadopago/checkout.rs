@@ -122,9 +122,7 @@ fn take(
         return Err(Fault::bad(1, "the preference has expired"));
     }
     let text = |name: &str| sent.get(name).and_then(Value::as_str).map(str::to_owned);
-    let holder = choice.holder.clone().unwrap_or_else(|| "Sandbox".to_owned());
-    let card =
-        CardToken { id: String::new(), holder, first_six: "503175".to_owned(), last_four: "0604".to_owned() };
+    let card = CardToken::of_test(String::new(), choice.holder.as_deref().unwrap_or_default());
     let new = wire::NewPayment {
         amount: preference.total,
         fee: sent.get("marketplace_fee").and_then(amount::parse).unwrap_or(0),

@@ -84,7 +84,7 @@ pub(crate) struct Refund {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct CardToken {
     pub(crate) id: String,
-    /// Name on the card: it chooses the outcome.
+    /// The word of the name on the card that chose the outcome, such as `APRO`.
     pub(crate) holder: String,
     pub(crate) first_six: String,
     pub(crate) last_four: String,
@@ -130,8 +130,25 @@ pub(super) fn outcome_of_holder(name: &str) -> Outcome {
 
 /// As [`outcome_of_holder`]; `None` for a name that stands for nothing.
 pub(super) fn known_holder(name: &str) -> Option<Outcome> {
+    known(name).map(|(_, outcome)| *outcome)
+}
+
+fn known(name: &str) -> Option<&'static (&'static str, Outcome)> {
     let word = name.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
-    HOLDERS.iter().find(|(holder, _)| word.eq_ignore_ascii_case(holder)).map(|(_, outcome)| *outcome)
+    HOLDERS.iter().find(|(holder, _)| word.eq_ignore_ascii_case(holder))
+}
+
+impl CardToken {
+    /// A card with this name on it. Only the word that chooses the outcome is kept: whose card it is stays out of every file.
+    pub(super) fn new(id: String, holder: &str, (first_six, last_four): (String, String)) -> CardToken {
+        let holder = known(holder).map_or(HOLDERS[0].0, |(word, _)| word).to_owned();
+        CardToken { id, holder, first_six, last_four }
+    }
+
+    /// A Mastercard of the documentation.
+    pub(super) fn of_test(id: String, holder: &str) -> CardToken {
+        CardToken::new(id, holder, ("503175".to_owned(), "0604".to_owned()))
+    }
 }
 
 impl Payment {
