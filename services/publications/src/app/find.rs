@@ -95,12 +95,10 @@ impl App {
             })
             .await?;
         // The index orders by wishes: behind those that somebody wishes for come those that nobody does.
-        let mut most_wished = Vec::new();
-        for id in wished.ids() {
-            if store::wishes(&self.store, id)? > 0 {
-                most_wished.push(id);
-            }
-        }
+        let ids = wished.ids();
+        let counts = store::wishes(&self.store, &ids)?;
+        let is_wished = ids.into_iter().zip(counts).filter(|(_, count)| *count > 0);
+        let most_wished: Vec<_> = is_wished.map(|(id, _)| id).collect();
         Ok(Answer::new(pb::HomeLists {
             newest: self.items(&newest.ids(), now_ms)?,
             on_offer: self.items(&on_offer.ids(), now_ms)?,
