@@ -13,7 +13,6 @@ mod sandbox;
 mod seed;
 mod up;
 
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -90,11 +89,6 @@ struct Check {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    if matches!(cli.command, None | Some(Command::Up(_)))
-        && let Err(error) = thrifty()
-    {
-        eprintln!("vitrina: takes more memory than it needs: {error}");
-    }
     match run(cli.command.unwrap_or(Command::Up(cli.up))) {
         Ok(code) => code,
         Err(error) => {
@@ -102,22 +96,6 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
-}
-
-/// Has the allocator take memory from the system page by page and give it back at once, by starting this program anew in this very
-/// process: the allocator reads its settings before `main`, and has no safe way to change them later. With a catalogue of 20,000
-/// products this keeps the idle shop some 40 MB smaller; where the variables are set already, they stay.
-fn thrifty() -> std::io::Result<()> {
-    const SETTINGS: [(&str, &str); 2] = [("MIMALLOC_ARENA_EAGER_COMMIT", "0"), ("MIMALLOC_PURGE_DELAY", "0")];
-    if SETTINGS.iter().all(|(name, _)| std::env::var_os(name).is_some()) {
-        return Ok(());
-    }
-    let mut again = std::process::Command::new(std::env::current_exe()?);
-    again.args(std::env::args_os().skip(1));
-    for (name, value) in SETTINGS.into_iter().filter(|(name, _)| std::env::var_os(name).is_none()) {
-        again.env(name, value);
-    }
-    Err(again.exec())
 }
 
 fn run(command: Command) -> Result<ExitCode> {
