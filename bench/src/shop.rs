@@ -13,7 +13,7 @@ use vitrina_broker::testing::RabbitServer;
 use crate::Client;
 
 /// The services that there are.
-pub const SERVICES: [&str; 5] = ["users", "products", "publications", "images", "orders"];
+pub const SERVICES: [&str; 6] = ["users", "products", "publications", "images", "notifications", "orders"];
 
 /// How long a start may take on a loaded machine.
 const READY_WITHIN: Duration = Duration::from_secs(60);

@@ -11,6 +11,7 @@ use toml::Table;
 use vitrina_chassis::environment;
 use vitrina_edge::EdgeConfig;
 use vitrina_images::S3Config;
+use vitrina_notifications::{Fcm, SendGrid};
 use vitrina_orders::MercadoPago;
 
 /// Everything that a file can set; what is absent has its default.
@@ -24,6 +25,19 @@ pub(crate) struct Config {
     pub(crate) s3: Option<S3Config>,
     /// Absent: the sandbox's.
     pub(crate) mercadopago: Option<MercadoPago>,
+    /// Absent: the sandbox's.
+    pub(crate) sendgrid: Option<SendGrid>,
+    /// Absent: the sandbox's.
+    pub(crate) fcm: Option<Fcm>,
+    pub(crate) notifications: Notifications,
+}
+
+/// What people are told.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Notifications {
+    /// Base of the links in mails, where people use the shop; absent: the edge's address.
+    pub(crate) link_base: Option<String>,
 }
 
 /// Where telemetry goes.
@@ -92,11 +106,18 @@ fn mistakes(table: &Table) -> Vec<String> {
                 }
                 mistakes.extend(wrong);
             }
-            ("edge" | "telemetry" | "broker" | "s3" | "mercadopago", None) => {
-                mistakes.push(format!("{section}: must be a section, [{section}]"))
+            ("sendgrid", Some(keys)) => mistakes.extend(wrong_keys::<SendGrid>("sendgrid", keys)),
+            ("fcm", Some(keys)) => mistakes.extend(wrong_keys::<Fcm>("fcm", keys)),
+            ("notifications", Some(keys)) => {
+                mistakes.extend(wrong_keys::<Notifications>("notifications", keys))
             }
+            (
+                "edge" | "telemetry" | "broker" | "s3" | "mercadopago" | "sendgrid" | "fcm" | "notifications",
+                None,
+            ) => mistakes.push(format!("{section}: must be a section, [{section}]")),
             _ => mistakes.push(format!(
-                "[{section}]: there is no such section; there are edge, telemetry, broker, s3 and mercadopago"
+                "[{section}]: there is no such section; there are edge, telemetry, broker, s3, mercadopago, \
+                 sendgrid, fcm and notifications"
             )),
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! | path | what | mode |
 //! |---|---|---|
-//! | `users/`, `products/`, `publications/`, `images/`, `orders/` | a service's store (and search index) | |
+//! | `users/`, `products/`, `publications/`, `images/`, `notifications/`, `orders/` | a service's store (and search index) | |
 //! | `sandbox/` | what the stand-ins of outside services keep: payments, objects of S3 | |
 //! | `broker/` | the embedded broker's store | |
 //! | `master.key` | 64 hexadecimal digits; every other key is derived from it | 0600 |

@@ -53,7 +53,7 @@ enum Command {
     Coupon(coupon::CouponOptions),
     /// Fills a running shop with a generated one: sellers, products, publications, questions
     Seed(seed::SeedOptions),
-    /// Runs the stand-ins of MercadoPago and S3 alone, for services that are processes of their own
+    /// Runs the stand-ins of MercadoPago, SendGrid, FCM and S3 alone, for services that are processes of their own
     Sandbox(sandbox::SandboxOptions),
     /// Writes the stores and the keys of a stopped shop into an empty folder
     Backup(Folder),

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
 use vitrina_images::S3Config;
+use vitrina_notifications::{Fcm, SendGrid};
 use vitrina_orders::MercadoPago;
 use vitrina_sandbox::{Running, Sandbox, SandboxConfig};
 use vitrina_svc::Outside;
@@ -13,6 +14,9 @@ use crate::data::Data;
 
 /// Where the stand-ins are served unless told otherwise; S3 on the port behind it.
 pub(crate) const SANDBOX: &str = "127.0.0.1:7100";
+
+/// Where mails to the sandbox come from.
+const SANDBOX_FROM: &str = "no-reply@vitrina.example";
 
 /// Starts the stand-ins at `listen`, S3 on the port behind it.
 ///
@@ -31,7 +35,14 @@ pub(crate) async fn sandbox(listen: SocketAddr, data: &Data) -> Result<Running> 
 pub(crate) fn named(config: &Config, sandbox: Option<&Running>, edge: SocketAddr) -> Outside {
     let sections = (config.s3.clone(), config.mercadopago.clone());
     let url = format!("http://{edge}");
-    Outside::named(sections, None, sandbox.map_or_else(Outside::default, |sandbox| stand_in(sandbox, &url)))
+    let stand_in = sandbox.map_or_else(Outside::default, |sandbox| stand_in(sandbox, &url));
+    let outside = Outside::named(sections, None, stand_in);
+    Outside {
+        sendgrid: config.sendgrid.clone().or(outside.sendgrid),
+        fcm: config.fcm.clone().or(outside.fcm),
+        link_base: config.notifications.link_base.clone().or(Some(url)),
+        ..outside
+    }
 }
 
 fn stand_in(sandbox: &Running, shop_url: &str) -> Outside {
@@ -42,7 +53,12 @@ fn stand_in(sandbox: &Running, shop_url: &str) -> Outside {
         keys.webhook_secret,
         MercadoPago::notification_url(shop_url),
     );
+    sandbox.send_mail_events_to(Some(format!("{shop_url}/v1/webhooks/sendgrid")));
+    let mail = SendGrid::new(sandbox.url(), keys.sendgrid_key, SANDBOX_FROM, sandbox.mail_events_key());
     Outside {
+        sendgrid: Some(mail),
+        fcm: Some(Fcm::new(sandbox.url(), sandbox.service_account())),
+        link_base: None,
         s3: S3Config { endpoint: Some(sandbox.s3_url()), ..S3Config::default() },
         mercadopago: Some(mercadopago),
     }

@@ -51,7 +51,7 @@ pub(crate) struct UpOptions {
     /// First address for gRPC; the services follow on the next ports. `off`: in process only
     #[arg(long, default_value = "127.0.0.1:7001", env = "VITRINA_GRPC")]
     grpc: String,
-    /// Address of the stand-ins for MercadoPago and S3 (S3 on the next port). `off`: what vitrina.toml names
+    /// Address of the stand-ins for MercadoPago, SendGrid, FCM and S3 (S3 on the next port). `off`: what vitrina.toml names
     #[arg(long, default_value = outside::SANDBOX, env = "VITRINA_SANDBOX")]
     sandbox: String,
     /// RabbitMQ instead of the embedded broker, such as amqp://guest:guest@127.0.0.1:5672/%2f

@@ -22,7 +22,7 @@ use crate::steps::root;
 const FILE_LINES_MAX: usize = 500;
 
 /// Crates that a crate of ours may use; what is not listed may use everything.
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 13] = [
     ("vitrina-proto", &[]),
     ("vitrina-storage", &[]),
     ("vitrina-otel", &[]),
@@ -32,6 +32,7 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ("vitrina-products", SERVICE_MAY_USE),
     ("vitrina-publications", SERVICE_MAY_USE),
     ("vitrina-images", SERVICE_MAY_USE),
+    ("vitrina-notifications", SERVICE_MAY_USE),
     ("vitrina-orders", SERVICE_MAY_USE),
     ("vitrina-sandbox", &[]),
     ("vitrina-edge", &["vitrina-proto", "vitrina-otel", "vitrina-broker"]),
@@ -51,7 +52,7 @@ const OWNERS: [(&str, &str); 6] = [
 ];
 
 /// Services and the rooms that each of them has, as a file `room.rs` or a folder `room/`.
-const SERVICES: [&str; 5] = ["users", "products", "publications", "images", "orders"];
+const SERVICES: [&str; 6] = ["users", "products", "publications", "images", "notifications", "orders"];
 const ROOMS: [&str; 10] =
     ["lib", "config", "model", "keys", "store", "app", "wire", "api", "error", "events"];
 

@@ -4,6 +4,7 @@ mod catalogue;
 mod crash;
 mod degraded;
 mod fuzz;
+mod notifications;
 mod operations;
 mod promises;
 mod purchase;

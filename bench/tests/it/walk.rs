@@ -9,7 +9,7 @@ use vitrina_bench::story::{self, Person};
 use vitrina_bench::{Answer, Client, Shop, Way};
 
 /// Routes to a thing that belongs to somebody, and how another seller is told off.
-const PRIVATE: [(&str, &str, &[u16]); 36] = [
+const PRIVATE: [(&str, &str, &[u16]); 37] = [
     ("GET", "/v1/products/{id}", &[404]),
     ("PATCH", "/v1/products/{id}", &[404]),
     ("DELETE", "/v1/products/{id}", &[404]),
@@ -49,6 +49,7 @@ const PRIVATE: [(&str, &str, &[u16]); 36] = [
     // No operation is kept yet, so another's is not there either.
     ("GET", "/v1/operations/{id}", &[404]),
     ("PATCH", "/v1/returns/{id}", &[404]),
+    ("POST", "/v1/me/notifications/{id}/read", &[404]),
 ];
 
 /// Moves of an order, which only its parties make.
@@ -188,6 +189,7 @@ struct Things {
     cart: String,
     line: String,
     order: String,
+    notification: String,
 }
 
 impl Things {
@@ -213,8 +215,20 @@ impl Things {
         let request =
             owner.client.request(reqwest::Method::POST, "/v1/orders").header("idempotency-key", "buy");
         let order = owner.client.send(request.json(&buy)).await.expect(201).text_at("/orders/0/id");
-        let seller = owner.id.clone();
-        Things { product, publication, question, address, bank_account, seller, cart, line, order }
+        let inbox = owner.client.get_until("/v1/me/notifications", |inbox| inbox.json["unread"] != 0).await;
+        let (seller, notification) = (owner.id.clone(), inbox.text_at("/items/0/id"));
+        Things {
+            product,
+            publication,
+            question,
+            address,
+            bank_account,
+            seller,
+            cart,
+            line,
+            order,
+            notification,
+        }
     }
 
     fn fill(&self, path: &str) -> String {
@@ -226,6 +240,7 @@ impl Things {
             path if path.contains("/sellers/") => &self.seller,
             path if path.contains("/carts/") || path.contains("/cart/") => &self.cart,
             path if path.contains("/orders/") => &self.order,
+            path if path.contains("/notifications/") => &self.notification,
             _ => &self.publication,
         };
         path.replace("{id}", id)

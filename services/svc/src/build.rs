@@ -56,6 +56,16 @@ pub fn build(
             let config = vitrina_images::Config { s3: parts.outside.s3.clone(), ..Default::default() };
             Box::new(move |ctx| Ok(vitrina_images::start(ctx, config)))
         }
+        Name::Notifications => {
+            let defaults = vitrina_notifications::Config::new(key()?);
+            let config = vitrina_notifications::Config {
+                sendgrid: parts.outside.sendgrid.clone(),
+                fcm: parts.outside.fcm.clone(),
+                link_base: parts.outside.link_base.clone().unwrap_or_else(|| defaults.link_base.clone()),
+                ..defaults
+            };
+            Box::new(move |ctx| Ok(vitrina_notifications::start(ctx, config)?))
+        }
         Name::Orders => {
             let mistakes = parts.outside.mercadopago.as_ref().map(MercadoPago::mistakes).unwrap_or_default();
             if !mistakes.is_empty() {

@@ -16,13 +16,16 @@ pub enum Name {
     Publications,
     /// Pictures of products and people.
     Images,
+    /// The inbox, mails and pushes.
+    Notifications,
     /// Carts, orders, payments, reviews.
     Orders,
 }
 
 impl Name {
     /// Every service, those that others call first.
-    pub const ALL: [Name; 5] = [Name::Users, Name::Products, Name::Publications, Name::Images, Name::Orders];
+    pub const ALL: [Name; 6] =
+        [Name::Users, Name::Products, Name::Publications, Name::Images, Name::Notifications, Name::Orders];
 
     /// The name as it is written everywhere.
     pub fn as_str(self) -> &'static str {
@@ -31,6 +34,7 @@ impl Name {
             Name::Products => "products",
             Name::Publications => "publications",
             Name::Images => "images",
+            Name::Notifications => "notifications",
             Name::Orders => "orders",
         }
     }
@@ -42,6 +46,7 @@ impl Name {
             Name::Products => 1,
             Name::Publications => 2,
             Name::Images => 3,
+            Name::Notifications => 4,
             Name::Orders => 5,
         }
     }

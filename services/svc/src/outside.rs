@@ -1,7 +1,8 @@
-//! The outside services: S3 and MercadoPago.
+//! The outside services: S3, MercadoPago, SendGrid and FCM.
 
 use vitrina_chassis::environment;
 use vitrina_images::S3Config;
+use vitrina_notifications::{Fcm, SendGrid};
 use vitrina_orders::MercadoPago;
 
 /// What the services are told of the outside. Holds secrets, none of which its `Debug` shows.
@@ -11,6 +12,12 @@ pub struct Outside {
     pub s3: S3Config,
     /// Who takes payments; absent: manual payment only.
     pub mercadopago: Option<MercadoPago>,
+    /// Who takes mails; absent: none are sent.
+    pub sendgrid: Option<SendGrid>,
+    /// Who takes pushes; absent: none are sent.
+    pub fcm: Option<Fcm>,
+    /// Base of the links in mails; absent: the default of notifications.
+    pub link_base: Option<String>,
 }
 
 impl Outside {
@@ -23,6 +30,12 @@ impl Outside {
     ) -> Outside {
         let s3 = S3Config::named(s3, environment::variable);
         let mercadopago = MercadoPago::named(mercadopago, public_url, environment::variable);
-        Outside { s3: s3.unwrap_or(stand_in.s3), mercadopago: mercadopago.or(stand_in.mercadopago) }
+        Outside {
+            s3: s3.unwrap_or(stand_in.s3),
+            mercadopago: mercadopago.or(stand_in.mercadopago),
+            sendgrid: stand_in.sendgrid,
+            fcm: stand_in.fcm,
+            link_base: stand_in.link_base,
+        }
     }
 }

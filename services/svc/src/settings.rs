@@ -9,6 +9,7 @@ use clap::{Parser, ValueEnum};
 use serde::Deserialize;
 use vitrina_chassis::Transport;
 use vitrina_images::S3Config;
+use vitrina_notifications::{Fcm, SendGrid};
 use vitrina_orders::MercadoPago;
 use vitrina_proto::Clients;
 use vitrina_svc::{Name, Outside};
@@ -133,6 +134,8 @@ struct File {
     public_url: Option<String>,
     s3: Option<S3Config>,
     mercadopago: Option<MercadoPago>,
+    sendgrid: Option<SendGrid>,
+    fcm: Option<Fcm>,
 }
 
 impl Args {
@@ -145,6 +148,13 @@ impl Args {
         let data = self.data.or(file.data).unwrap_or_else(|| PathBuf::from("data"));
         let public_url = self.public_url.or(file.public_url);
         let providers = (file.s3, file.mercadopago);
+        // Without stand-ins, what the file names is all there is of mails and pushes.
+        let named = Outside {
+            sendgrid: file.sendgrid,
+            fcm: file.fcm,
+            link_base: public_url.clone(),
+            ..Outside::default()
+        };
         Ok(Settings {
             name: self.name,
             listen: self.listen.or(file.listen).unwrap_or_else(|| place(self.name)),
@@ -157,7 +167,7 @@ impl Args {
                 .master_key_file
                 .or(file.master_key_file)
                 .unwrap_or_else(|| data.join("master.key")),
-            outside: Outside::named(providers, public_url.as_deref(), Outside::default()),
+            outside: Outside::named(providers, public_url.as_deref(), named),
             peers: [
                 (Name::Users, self.users.or(file.users)),
                 (Name::Products, self.products.or(file.products)),
