@@ -4,14 +4,18 @@ mod http;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
+use toml::{Table, Value};
 
 pub use self::http::HttpUpstream;
 use crate::cache::CacheConfig;
 use crate::error::Error;
+use crate::http2::Http2;
+use crate::slow::Traces;
+use crate::tls::Tls;
 use crate::upstream::Resilience;
 
 /// Names of the services that the edge calls, in the order of their default ports.
@@ -37,6 +41,12 @@ pub struct EdgeConfig {
     pub upstreams: BTreeMap<String, Vec<String>>,
     /// Plain HTTP servers behind the edge.
     pub http: Vec<HttpUpstream>,
+    /// TLS for clients; absent: none.
+    pub tls: Option<Tls>,
+    /// Bounds of HTTP/2.
+    pub http2: Http2,
+    /// What the operator is shown of slow requests.
+    pub traces: Traces,
     /// Bounds on what a client may send.
     pub limits: Limits,
     /// Which other origins may call from a browser.
@@ -51,6 +61,11 @@ pub struct EdgeConfig {
     pub trusted_proxies: Vec<IpAddr>,
     /// Milliseconds that running requests get when the edge is drained.
     pub drain_ms: u64,
+    /// Of these, milliseconds that connections without a request get, so that one which is on its way is still answered.
+    /// A hand-over gives them all of `drain_ms`.
+    pub drain_idle_ms: u64,
+    /// Socket at which a new process waits to take the listeners over; absent: none can. The folder must be the user's own.
+    pub upgrade_socket: Option<PathBuf>,
 }
 
 /// Bounds on connections and requests. The bound of a body is part of the contract.
@@ -127,6 +142,9 @@ impl Default for EdgeConfig {
             threads: 0,
             upstreams,
             http: Vec::new(),
+            tls: None,
+            http2: Http2::default(),
+            traces: Traces::default(),
             limits: Limits::default(),
             cors: Cors::default(),
             rates: Rates::default(),
@@ -134,6 +152,8 @@ impl Default for EdgeConfig {
             cache: CacheConfig::default(),
             trusted_proxies: Vec::new(),
             drain_ms: 10_000,
+            drain_idle_ms: 300,
+            upgrade_socket: None,
         }
     }
 }
@@ -178,22 +198,39 @@ impl EdgeConfig {
     /// Reads the section `[edge]` of a `vitrina.toml`; without a path: the defaults. Other sections belong to others.
     ///
     /// # Errors
-    /// When the file cannot be read or the section is wrong; the message names the place.
+    /// When the file cannot be read, is no TOML, or the section is wrong: then with every wrong key.
     pub fn load(file: Option<&Path>) -> Result<Self, Error> {
-        #[derive(Deserialize)]
-        struct File {
-            #[serde(default)]
-            edge: EdgeConfig,
-        }
-
         let Some(path) = file else {
             return Ok(Self::default());
         };
         let text = std::fs::read_to_string(path)
             .map_err(|source| Error::ReadConfig { path: path.to_owned(), source })?;
-        let file: File = toml::from_str(&text)
+        let mut file: Table = toml::from_str(&text)
             .map_err(|source| Error::ParseConfig { path: path.to_owned(), source: Box::new(source) })?;
-        Ok(file.edge)
+        match file.remove("edge") {
+            None => Ok(Self::default()),
+            Some(Value::Table(keys)) => Self::from_table(keys).map_err(Error::Config),
+            Some(_) => Err(Error::Config(vec!["edge: must be a section, [edge]".to_owned()])),
+        }
+    }
+
+    /// The section `[edge]` from its keys.
+    ///
+    /// # Errors
+    /// Every wrong key: each is looked at alone, so that the first mistake does not hide the others.
+    pub fn from_table(keys: Table) -> Result<Self, Vec<String>> {
+        let wrong: Vec<String> = keys
+            .iter()
+            .filter_map(|(key, value)| {
+                let alone = Table::from_iter([(key.clone(), value.clone())]);
+                let error = Self::deserialize(alone).err()?;
+                Some(format!("edge.{key}: {}", error.message().trim()))
+            })
+            .collect();
+        if !wrong.is_empty() {
+            return Err(wrong);
+        }
+        Self::deserialize(keys).map_err(|error| vec![format!("edge: {}", error.message().trim())])
     }
 
     /// Every mistake at once; empty when the edge can start with this configuration.
@@ -229,6 +266,9 @@ impl EdgeConfig {
             }
         }
         mistakes.extend(http::mistakes(self));
+        mistakes.extend(self.http2.mistakes());
+        mistakes.extend(self.traces.mistakes());
+        mistakes.extend(self.tls.iter().flat_map(Tls::mistakes));
         mistakes
     }
 }

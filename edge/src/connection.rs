@@ -2,45 +2,61 @@
 //!
 //! pingora bounds each single read of a header, not the header as a whole, so a client that sends a byte now and then
 //! would hold its connection for ever. This stream counts from the first byte of a header and ends the connection when
-//! the header is not complete in time. Nothing is kept; a crash closes the sockets.
+//! the header is not complete in time. Of HTTP/2 it times the preface; there the headers of all requests come through one
+//! stream, and pingora ends a connection on which no request has come for the idle time. Nothing is kept; a crash closes
+//! the sockets.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::future::Either;
 use pingora_core::protocols::raw_connect::ProxyDigest;
+use pingora_core::protocols::tls::SslDigest;
 use pingora_core::protocols::{
-    GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest,
+    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest,
     UniqueID, UniqueIDType,
 };
+use pingora_http::ResponseHeader;
+use pingora_proxy::Session;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufWriter, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
+
+use crate::activity::{Activity, Cut};
+use crate::core::Core;
+use crate::wire::Wire;
 
 /// Bytes buffered before a write reaches the socket. With pingora's default of 1,460 the header and the body of an
 /// ordinary answer go out in two sends, a third of the cost of the answer (measured, `design/edge.md`).
 const WRITE_BUFFER_BYTES: usize = 16 * 1024;
 
-/// A client's TCP connection.
+/// Bytes of the preface of HTTP/2 (RFC 9113, 3.4).
+const PREFACE_BYTES: usize = 24;
+
+/// A client's connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    stream: BufWriter<TcpStream>,
+    stream: BufWriter<Wire>,
     unread: Bytes,
     id: UniqueIDType,
     established: SystemTime,
     socket: Arc<SocketDigest>,
+    tls: Option<Arc<SslDigest>>,
+    /// Holds the activity: the one thing of ours that pingora hands to the requests of HTTP/1 and of HTTP/2.
+    shared: Arc<ProxyDigest>,
+    activity: Arc<Activity>,
     header_timeout: Duration,
-    is_header_read: AtomicBool,
-    requests_done: AtomicU32,
-    /// Which request the clock belongs to, counted as in `requests_done`.
+    /// Which request the clock belongs to, counted as in [`Activity::done`].
     clocked: u32,
     header_clock: HeaderClock,
+    bytes_read: usize,
 }
 
 /// Where the time for a header stands.
@@ -55,11 +71,16 @@ enum HeaderClock {
 }
 
 impl Connection {
-    /// Takes over an accepted socket.
+    /// Takes over an accepted socket; shakes hands when the edge speaks TLS.
     ///
     /// # Errors
-    /// When the socket is broken already.
-    pub(crate) fn new(stream: TcpStream, peer: SocketAddr, header_timeout: Duration) -> io::Result<Self> {
+    /// When the socket is broken already, the handshake fails or takes longer than a header may, or the slot is needed.
+    pub(crate) async fn open(
+        stream: TcpStream,
+        peer: SocketAddr,
+        core: &Core,
+        activity: Arc<Activity>,
+    ) -> io::Result<Self> {
         use std::os::fd::AsRawFd;
 
         stream.set_nodelay(true)?;
@@ -67,28 +88,40 @@ impl Connection {
         let socket = SocketDigest::from_raw_fd(fd);
         // A set cell stays as it is; it is new here, so this cannot fail.
         let _ = socket.peer_addr.set(Some(pingora_core::protocols::l4::socket::SocketAddr::Inet(peer)));
+        let header_timeout = core.config().limits.header_timeout();
+        let wire = shake_hands(stream, core, &activity).await?;
+        let header_clock =
+            if activity.is_http2() { HeaderClock::Started(Instant::now()) } else { HeaderClock::Idle };
+        // The header means nothing: no proxy was asked for this connection.
+        let unused = ResponseHeader::build(200, Some(0)).map_err(io::Error::other)?;
         Ok(Self {
-            stream: BufWriter::with_capacity(WRITE_BUFFER_BYTES, stream),
+            tls: wire.digest(),
+            stream: BufWriter::with_capacity(WRITE_BUFFER_BYTES, wire),
             unread: Bytes::new(),
             id: fd,
             established: SystemTime::now(),
             socket: Arc::new(socket),
+            shared: Arc::new(ProxyDigest::new(Box::new(unused), Some(Box::new(activity.clone())))),
+            activity,
             header_timeout,
-            is_header_read: AtomicBool::new(false),
-            requests_done: AtomicU32::new(0),
             clocked: 0,
-            header_clock: HeaderClock::Idle,
+            header_clock,
+            bytes_read: 0,
         })
     }
 
-    /// The socket itself, past the buffer, which is empty between two requests.
-    pub(crate) fn tcp(&mut self) -> &mut TcpStream {
+    /// The stream itself, past the buffer, which is empty between two requests.
+    pub(crate) fn wire(&mut self) -> &mut Wire {
         self.stream.get_mut()
     }
 
-    /// Puts back what was read past [`Self::tcp`]; it is read again before anything else.
+    /// Puts back what was read past [`Self::wire`]; it is read again before anything else.
     pub(crate) fn unread(&mut self, bytes: Bytes) {
         self.unread = bytes;
+    }
+
+    pub(crate) fn activity(&self) -> &Arc<Activity> {
+        &self.activity
     }
 
     /// Who is at the other end.
@@ -96,19 +129,13 @@ impl Connection {
         self.socket.peer_addr()?.as_inet().copied()
     }
 
-    /// Tells that the header of the current request is complete: what follows is its body, under the body's deadline.
-    pub(crate) fn header_read(&self) {
-        self.is_header_read.store(true, Ordering::Relaxed);
-    }
-
-    /// Tells that the current request is answered: what follows is the next header.
-    pub(crate) fn request_done(&self) {
-        self.is_header_read.store(false, Ordering::Relaxed);
-        self.requests_done.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn note_bytes(&mut self) {
-        if *self.is_header_read.get_mut() {
+    fn note_bytes(&mut self, count: usize) {
+        self.bytes_read = self.bytes_read.saturating_add(count);
+        if self.activity.is_http2() {
+            if self.bytes_read >= PREFACE_BYTES {
+                self.header_clock = HeaderClock::Idle;
+            }
+        } else if self.activity.is_busy() {
             self.header_clock = HeaderClock::Idle;
         } else if matches!(self.header_clock, HeaderClock::Idle) {
             self.header_clock = HeaderClock::Started(Instant::now());
@@ -117,9 +144,9 @@ impl Connection {
 
     /// Ready when the time for the header is over.
     fn poll_header_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let requests_done = *self.requests_done.get_mut();
-        if *self.is_header_read.get_mut() || self.clocked != requests_done {
-            self.clocked = requests_done;
+        let done = self.activity.done();
+        if self.activity.is_busy() || self.clocked != done {
+            self.clocked = done;
             self.header_clock = HeaderClock::Idle;
             return Poll::Pending;
         }
@@ -134,6 +161,41 @@ impl Connection {
     }
 }
 
+/// What the connection of a request is doing.
+pub(crate) fn activity(session: &Session) -> Option<&Arc<Activity>> {
+    let shared = session.digest()?.proxy_digest.as_ref()?;
+    shared.user_data.as_ref()?.downcast_ref()
+}
+
+/// Finds out what is spoken, within the time for a header.
+async fn shake_hands(stream: TcpStream, core: &Core, activity: &Activity) -> io::Result<Wire> {
+    let (header, idle, may_be_http2) = {
+        let config = core.config();
+        let idle = Duration::from_secs(config.limits.keepalive_s);
+        (config.limits.header_timeout(), idle, config.http2.cleartext)
+    };
+    let (shaken, limit) = match &core.certificates {
+        Some(certificates) => {
+            activity.set_tls();
+            (Either::Left(Wire::tls(stream, certificates.acceptor())), header)
+        }
+        // The first byte may come as late as that of a later request.
+        None if may_be_http2 => (Either::Right(Wire::sniff(stream)), idle),
+        None => return Ok(Wire::plain(stream)),
+    };
+    let (wire, is_http2) = tokio::select! {
+        shaken = tokio::time::timeout(limit, shaken) => shaken.map_err(|_| {
+            activity.cut(Cut::Slow);
+            io::Error::from(io::ErrorKind::TimedOut)
+        })??,
+        () = poll_fn(|cx| activity.poll_cut(cx)) => return Err(io::ErrorKind::ConnectionAborted.into()),
+    };
+    if is_http2 {
+        activity.set_http2();
+    }
+    Ok(wire)
+}
+
 impl AsyncRead for Connection {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -141,21 +203,23 @@ impl AsyncRead for Connection {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.poll_header_deadline(cx).is_ready() {
-            return Poll::Ready(Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                "the header did not come in time",
-            )));
+            self.activity.cut(Cut::Slow);
+        }
+        if self.activity.poll_cut(cx).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
         if !self.unread.is_empty() {
             let count = self.unread.len().min(buf.remaining());
-            buf.put_slice(&self.unread.split_to(count));
-            self.note_bytes();
+            let bytes = self.unread.split_to(count);
+            buf.put_slice(&bytes);
+            self.note_bytes(count);
             return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        if buf.filled().len() > before {
-            self.note_bytes();
+        let count = buf.filled().len() - before;
+        if count > 0 {
+            self.note_bytes(count);
         }
         Poll::Ready(Ok(()))
     }
@@ -201,7 +265,16 @@ impl UniqueID for Connection {
     }
 }
 
-impl Ssl for Connection {}
+impl Ssl for Connection {
+    fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
+        self.tls.clone()
+    }
+
+    /// Also without TLS: it is by this that pingora tells the protocols apart.
+    fn selected_alpn_proto(&self) -> Option<ALPN> {
+        self.activity.is_http2().then_some(ALPN::H2)
+    }
+}
 
 impl Peek for Connection {}
 
@@ -213,7 +286,7 @@ impl GetTimingDigest for Connection {
 
 impl GetProxyDigest for Connection {
     fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
-        None
+        Some(self.shared.clone())
     }
 }
 

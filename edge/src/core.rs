@@ -1,12 +1,15 @@
 //! What one edge holds, and the way of a request through its rooms: guard → route → answer.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{StatusCode, header};
 use tokio_util::sync::CancellationToken;
+use vitrina_broker::Broker;
 use vitrina_otel::propagate;
 use vitrina_proto::Clients;
 use vitrina_proto::routes::{Body, Key, Kind, RateClass, Route, Service};
@@ -24,14 +27,19 @@ use crate::page;
 use crate::reply::{Problem, Reply};
 use crate::request::Head;
 use crate::routes::{Found, Own, Table, Target};
+use crate::tls::{Certificates, Tls};
 use crate::upstream::origin::Origins;
 use crate::upstream::{Calls, Faults, Gates, Limiter, Timings, Transport, Upstreams};
 use crate::{etag, own, upload};
 
 /// Everything that requests share.
-#[derive(Debug)]
 pub(crate) struct Core {
-    pub(crate) config: EdgeConfig,
+    config: ArcSwap<EdgeConfig>,
+    /// With `[edge.tls]`.
+    pub(crate) certificates: Option<Certificates>,
+    /// Where dead letters lie; absent when the edge runs without one.
+    pub(crate) broker: Option<Arc<dyn Broker>>,
+    pub(crate) started: Instant,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) guard: Guard,
     pub(crate) faults: Arc<Faults>,
@@ -73,10 +81,20 @@ pub(crate) struct Pending<'r> {
     pub(crate) timings: &'r Timings,
 }
 
+impl fmt::Debug for Core {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Core").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
 impl Core {
     /// # Errors
     /// When an address is none or the contract's routes clash.
-    pub(crate) fn new(config: EdgeConfig, upstreams: Upstreams) -> Result<Self, Error> {
+    pub(crate) fn new(
+        config: EdgeConfig,
+        upstreams: Upstreams,
+        broker: Option<Arc<dyn Broker>>,
+    ) -> Result<Self, Error> {
         let faults = Arc::new(Faults::default());
         let resilience = &config.resilience;
         let transports = upstreams.open(&faults, resilience)?;
@@ -86,6 +104,7 @@ impl Core {
             transports.get(name).cloned().unwrap_or_else(|| Transport::absent(name))
         };
         let users = UsersClient::new(transport(Service::Users));
+        let certificates = config.tls.as_ref().map(Certificates::open).transpose().map_err(Error::Config)?;
         Ok(Self {
             table: Table::new()?,
             clients: Clients::new(transport),
@@ -98,12 +117,25 @@ impl Core {
             // Waiting for a processor is a queue already; another one in front of it only makes answers late.
             turns: Arc::new(Limiter::new(resilience.edge, Duration::ZERO)),
             calls,
-            config,
+            config: ArcSwap::from_pointee(config),
+            certificates,
+            broker,
+            started: Instant::now(),
             faults,
             transports,
             draining: CancellationToken::new(),
             buckets: Buckets::new(),
         })
+    }
+
+    /// The configuration as it is now; a reload replaces it as a whole.
+    pub(crate) fn config(&self) -> arc_swap::Guard<Arc<EdgeConfig>> {
+        self.config.load()
+    }
+
+    /// Puts another configuration in force.
+    pub(crate) fn set_config(&self, config: EdgeConfig) {
+        self.config.store(Arc::new(config));
     }
 
     /// Finds the route of a request.
@@ -204,9 +236,13 @@ impl Core {
         Ok(reply)
     }
 
-    /// Adds to an answer what depends on the origin of the request.
+    /// Adds to an answer what depends on the origin of the request and on how it came.
     pub(crate) fn mark_origin(&self, reply: &mut Reply, head: &Head) {
-        cors::mark(reply, head, &self.config.cors);
+        let config = self.config();
+        cors::mark(reply, head, &config.cors);
+        if let Some(hsts) = config.tls.as_ref().and_then(Tls::hsts) {
+            reply.set(header::STRICT_TRANSPORT_SECURITY, hsts);
+        }
     }
 
     pub(crate) fn is_draining(&self) -> bool {
@@ -214,7 +250,7 @@ impl Core {
     }
 
     fn is_kept(&self, route: &Route, head: &Head) -> bool {
-        self.config.cache.enabled && cached::is_kept(route) && !conditions::are_for_upstream(&head.headers)
+        self.config().cache.enabled && cached::is_kept(route) && !conditions::are_for_upstream(&head.headers)
     }
 
     async fn own(&self, own: Own) -> Reply {
@@ -241,7 +277,8 @@ impl Core {
     }
 
     fn rate(&self, class: RateClass) -> (&'static str, Rate) {
-        let rates = &self.config.rates;
+        let config = self.config();
+        let rates = &config.rates;
         match class {
             RateClass::Read => ("read", rates.read),
             RateClass::Search => ("search", rates.search),

@@ -36,6 +36,20 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A listening socket cannot be used.
+    #[error("a listening socket cannot be used")]
+    Socket(#[source] std::io::Error),
+    /// No socket for hand-overs is configured.
+    #[error("edge.upgrade_socket is not set")]
+    NoUpgradeSocket,
+    /// The listeners cannot be handed over or taken over.
+    #[error("the listeners cannot be handed over at {socket}")]
+    HandOver {
+        /// Where the new process waits.
+        socket: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// An upstream's address is no host and port.
     #[error("`{address}` is no address of a service")]
     Address {

@@ -20,12 +20,14 @@ use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 use vitrina_otel::propagate;
 
-use crate::connection::Connection;
+use crate::activity::Cut;
+use crate::connection;
 use crate::core::{self, Core, Pending};
 use crate::guard::hygiene;
 use crate::reply::{Problem, Reply};
 use crate::request::{self, Head};
 use crate::routes::Found;
+use crate::slow::{self, SlowRequest};
 use crate::stream::EventStream;
 use crate::upstream::Timings;
 use crate::upstream::origin::Passage;
@@ -77,10 +79,14 @@ impl ProxyHttp for Gateway {
 
     async fn early_request_filter(&self, session: &mut Session, _: &mut Exchange) -> Result<()> {
         self.core.metrics.in_flight.fetch_add(1, Ordering::Relaxed);
-        if let Some(connection) = connection(session) {
-            connection.header_read();
+        let config = self.core.config();
+        if let Some(activity) = connection::activity(session)
+            && activity.request_started() > config.http2.running_max()
+        {
+            // They run on although the client reset their streams.
+            activity.cut(Cut::Flood);
         }
-        let limits = &self.core.config.limits;
+        let limits = &config.limits;
         session.set_read_timeout(Some(limits.body_timeout()));
         session.set_write_timeout(Some(limits.write_timeout()));
         session.set_total_drain_timeout(Some(limits.body_timeout()));
@@ -91,7 +97,7 @@ impl ProxyHttp for Gateway {
     }
 
     async fn request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
-        let mut head = Head::of(session, &self.core.config);
+        let mut head = Head::of(session, &self.core.config());
         hygiene::clean(&mut head.headers);
         let found = self.core.find(&head);
         if matches!(found, Found::Nothing)
@@ -116,7 +122,7 @@ impl ProxyHttp for Gateway {
         if let Some(events) = write(session, header, &mut reply).await? {
             // A stream may last for hours; its trace ends with its start.
             drop(span);
-            let heartbeat = self.core.config.limits.heartbeat();
+            let heartbeat = self.core.config().limits.heartbeat();
             exchange.body_bytes = events.write(session, heartbeat, &self.core.draining).await?;
         }
         Ok(true)
@@ -204,9 +210,16 @@ impl ProxyHttp for Gateway {
         metrics.in_flight.fetch_sub(1, Ordering::Relaxed);
         let took = exchange.started.elapsed();
         let method = known_method(&session.req_header().method);
-        metrics.request(exchange.route, method, exchange.status, took);
-        if let Some(connection) = connection(session) {
-            connection.request_done();
+        metrics.request(exchange.route, method, exchange.status, took, &exchange.trace_id);
+        if self.core.config().traces.is_slow(took) {
+            metrics.slow.note(exchange.slow(method, took));
+        }
+        if let Some(activity) = connection::activity(session) {
+            activity.request_done();
+            let resets_max = self.core.config().http2.resets_max;
+            if error.is_some() && activity.is_http2() && activity.request_broken_off(resets_max) {
+                activity.cut(Cut::Flood);
+            }
         }
         tracing::event!(
             target: "vitrina_edge::access",
@@ -241,6 +254,19 @@ impl ProxyHttp for Gateway {
     }
 }
 
+impl Exchange {
+    fn slow(&self, method: &'static str, took: Duration) -> SlowRequest {
+        SlowRequest {
+            trace_id: self.trace_id.clone(),
+            method,
+            route: self.route,
+            status: self.status,
+            duration_ms: took.as_secs_f64() * 1_000.0,
+            at_ms: slow::now_ms(),
+        }
+    }
+}
+
 impl Gateway {
     /// The answer to a request, and the trace it belongs to.
     async fn answer(
@@ -253,7 +279,8 @@ impl Gateway {
         exchange.trace_id = core::trace_id();
         let raw = session.to_h1_raw();
         let target_bytes = session.req_header().raw_path().len();
-        let answer = match hygiene::check(&raw, target_bytes, &self.core.config.limits) {
+        let checked = hygiene::check(&raw, target_bytes, &self.core.config().limits);
+        let answer = match checked {
             Ok(()) => self.admitted(session, exchange, head, found).await,
             Err(problem) => Err(problem),
         };
@@ -277,13 +304,22 @@ impl Gateway {
         exchange.user = admitted.user().map(str::to_owned);
         let body = match admitted.body_bytes_max(head) {
             Some(bytes_max) => {
-                let timeout = self.core.config.limits.body_timeout();
+                let timeout = self.core.config().limits.body_timeout();
                 request::body(session, bytes_max, timeout).await?
             }
             None => Bytes::new(),
         };
         let pending = Pending { head, admitted: &admitted, body: &body, timings: &exchange.timings };
-        self.core.answer(&pending).await
+        if !session.is_http2() || !head.method.is_safe() {
+            return self.core.answer(&pending).await;
+        }
+        tokio::select! {
+            answer = self.core.answer(&pending) => answer,
+            // Nothing comes after the end of the request but the client's reset: nobody waits for the answer any more.
+            _ = session.as_downstream_mut().read_body_or_idle(true) => {
+                Err(Problem::new(499, "client_closed_request", "The client broke the request off."))
+            }
+        }
     }
 }
 
@@ -307,8 +343,8 @@ pub(crate) fn header(
     header.insert_header("server-timing", timing)?;
     let may_have_body = !matches!(reply.status.as_u16(), 204 | 304);
     if reply.events.is_some() {
-        // HTTP/1.0 knows no chunks: there the end of the connection ends the stream.
-        if version >= Version::HTTP_11 {
+        // HTTP/1.0 knows no chunks: there the end of the connection ends the stream. HTTP/2 has frames.
+        if version == Version::HTTP_11 {
             header.insert_header(header::TRANSFER_ENCODING, "chunked")?;
         }
     } else if may_have_body {
@@ -349,8 +385,8 @@ pub(crate) fn span(head: &Head, route: &'static str) -> Span {
         http.route = route,
         http.response.status_code = Empty,
         url.path = head.path,
-        url.scheme = "http",
-        network.protocol.version = "1.1",
+        url.scheme = head.scheme,
+        network.protocol.version = head.protocol_version,
         client.address = %head.client,
         user_agent.original = head.text(header::USER_AGENT),
     )
@@ -388,9 +424,4 @@ pub(crate) fn server_timing(total: Duration, calls: &[(&'static str, Duration)])
         let _ = write!(out, ", {method};dur={:.2}", took.as_secs_f64() * 1_000.0);
     }
     out
-}
-
-fn connection(session: &Session) -> Option<&Connection> {
-    let stream = session.as_downstream().stream()?;
-    (**stream).as_any().downcast_ref()
 }

@@ -34,10 +34,11 @@ impl Gateway {
         exchange.trace_id = span.in_scope(core::trace_id);
         let raw = session.to_h1_raw();
         let target_bytes = session.req_header().raw_path().len();
-        let checked = hygiene::check(&raw, target_bytes, &self.core.config.limits);
+        let checked = hygiene::check(&raw, target_bytes, &self.core.config().limits);
         let admitted = match checked {
             Ok(()) => {
-                let shared = (&self.core.config, &self.core.buckets);
+                let config = self.core.config();
+                let shared = (&**config, &self.core.buckets);
                 span.in_scope(|| Passage::admit(session, head, origin, shared))
             }
             Err(problem) => Err(Box::new((head, problem))),

@@ -1,10 +1,11 @@
 //! The gateway of Vitrina: the one door through which clients reach the services.
 //!
-//! Duty: to take HTTP/1.1 from anybody, let pass what may pass, call the services over gRPC and give back JSON; to join
-//! the parts of a page; to say in one form what went wrong.
+//! Duty: to take HTTP/1.1 and HTTP/2 from anybody, with TLS or without, let pass what may pass, call the services over
+//! gRPC and give back JSON; to join the parts of a page; to say in one form what went wrong.
 //!
-//! Flow: a connection (`connection`) is read by the `lane`, which answers plain hits, then by pingora, which calls the `gateway`; the `guard` checks form, caller and
-//! rate; `routes` finds what answers; `cached` asks the `cache` where the contract allows it; `call` sends an rpc through `upstream`, a page through `page`, what was sent in as
+//! Flow: a connection (`listen`, `slots`, `connection`) is read by the `lane`, which answers plain hits, then by pingora,
+//! which calls the `gateway`; the `guard` checks form, caller and rate; `routes` finds what answers; `cached` asks the
+//! `cache` where the contract allows it; `call` sends an rpc through `upstream`, a page through `page`, what was sent in as
 //! bytes through `upload`; `answer`, `download`, `stream` and `reply` make it HTTP. Routes, their demands and their JSON come from the contract (`vitrina-proto`).
 //!
 //! Invariants: the edge has no store, and everything it remembers may vanish at any time; a service is told who calls by
@@ -12,6 +13,7 @@
 //!
 //! What it is not: no rule of the shop lives here, and no service depends on it.
 
+mod activity;
 mod admin;
 mod answer;
 mod cache;
@@ -19,6 +21,7 @@ mod cached;
 mod call;
 mod config;
 mod connection;
+mod connections;
 mod core;
 mod download;
 mod edge;
@@ -28,19 +31,31 @@ mod events;
 mod gateway;
 mod guard;
 mod hand_on;
+mod http2;
 mod lane;
+mod listen;
 mod metrics;
 mod own;
 mod page;
+mod reload;
 mod reply;
 mod request;
 mod routes;
+mod slots;
+mod slow;
 mod stream;
+mod tls;
+mod upgrade;
 mod upload;
 mod upstream;
+mod wire;
 
 pub use crate::cache::CacheConfig;
 pub use crate::config::{Cors, EdgeConfig, HttpUpstream, Limits, Rate, Rates, SERVICES};
 pub use crate::edge::{Edge, Running};
 pub use crate::error::Error;
+pub use crate::http2::Http2;
+pub use crate::slow::Traces;
+pub use crate::tls::{Tls, TlsVersion};
+pub use crate::upgrade::{Inherited, Waiting};
 pub use crate::upstream::{Breaker, Concurrency, InProcess, Resilience, Upstreams};

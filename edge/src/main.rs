@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Parser;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use vitrina_broker::Broker;
-use vitrina_edge::{Edge, EdgeConfig, Upstreams};
+use vitrina_edge::{Edge, EdgeConfig, Inherited, Running, Upstreams, Waiting};
 
 /// The edge allocates for every request; mimalloc was measured with pingora's numbers in mind.
 #[global_allocator]
@@ -42,6 +42,9 @@ struct Flags {
     /// OTLP endpoint, such as http://127.0.0.1:4317.
     #[arg(long, env = "VITRINA_OTLP")]
     otlp: Option<String>,
+    /// Takes the listeners over from a running edge: waits until that one gets SIGQUIT.
+    #[arg(long)]
+    upgrade: bool,
     /// Filter of the log.
     #[arg(long, env = "VITRINA_LOG", default_value = LOG_FILTER)]
     log: String,
@@ -75,11 +78,26 @@ fn main() -> anyhow::Result<()> {
     runtime.enable_all().build().context("cannot start the runtime")?.block_on(run(config, flags))
 }
 
+/// How this process ends.
+enum End {
+    Drain,
+    /// Another process has the listeners.
+    Retire,
+}
+
+/// The signals that it listens to.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    quit: Signal,
+    hang_up: Signal,
+}
+
 async fn run(config: EdgeConfig, flags: Flags) -> anyhow::Result<()> {
     let telemetry = vitrina_otel::start(vitrina_otel::Config {
         service_name: "edge".to_owned(),
-        otlp_endpoint: flags.otlp,
-        log_filter: flags.log,
+        otlp_endpoint: flags.otlp.clone(),
+        log_filter: flags.log.clone(),
         ..vitrina_otel::Config::default()
     })
     .context("cannot start telemetry")?;
@@ -88,16 +106,67 @@ async fn run(config: EdgeConfig, flags: Flags) -> anyhow::Result<()> {
         None | Some("embedded") => None,
         Some(url) => Some(vitrina_broker::rabbitmq(url, vitrina_broker::RabbitOptions::default()).await),
     };
+    let inherited = if flags.upgrade { Some(inherit(&config).await?) } else { None };
+    let mut signals = Signals::new()?;
     let upstreams = Upstreams::from_config(&config);
-    let edge = Edge::start(config, upstreams, broker.clone()).await.context("cannot start the edge")?;
+    let edge = match inherited {
+        Some(inherited) => Edge::take_over(config, upstreams, broker.clone(), inherited).await,
+        None => Edge::start(config, upstreams, broker.clone()).await,
+    }
+    .context("cannot start the edge")?;
     println!("vitrina-edge is ready on {}, admin on {}", edge.addr, edge.admin_addr);
-    stopped().await?;
-    edge.drain().await;
+    match signals.obey(&edge, &flags).await {
+        End::Drain => edge.drain().await,
+        End::Retire => edge.retire().await,
+    }
     if let Some(broker) = broker {
         broker.close().await;
     }
     telemetry.shutdown();
     Ok(())
+}
+
+/// The listeners of the process that this one replaces.
+async fn inherit(config: &EdgeConfig) -> anyhow::Result<Inherited> {
+    let socket = config.upgrade_socket.clone().context("--upgrade needs edge.upgrade_socket")?;
+    let waiting = Waiting::at(&socket)?;
+    println!("vitrina-edge waits at {}: send SIGQUIT to the running one", socket.display());
+    let waited = tokio::task::spawn_blocking(move || waiting.wait()).await?;
+    waited.context("cannot take the listeners over")
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        let hear = |kind| signal(kind).context("cannot hear signals");
+        Ok(Self {
+            terminate: hear(SignalKind::terminate())?,
+            interrupt: hear(SignalKind::interrupt())?,
+            quit: hear(SignalKind::quit())?,
+            hang_up: hear(SignalKind::hangup())?,
+        })
+    }
+
+    /// Reloads and hands over as told, until the process is to end.
+    async fn obey(&mut self, edge: &Running, flags: &Flags) -> End {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return End::Drain,
+                _ = self.interrupt.recv() => return End::Drain,
+                _ = self.quit.recv() => match edge.hand_over().await {
+                    Ok(()) => return End::Retire,
+                    Err(error) => tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "the listeners are not handed over, this process goes on"
+                    ),
+                },
+                // What was wrong is in the log and in the numbers.
+                _ = self.hang_up.recv() => match configured(flags) {
+                    Ok(config) => drop(edge.reload(config)),
+                    Err(error) => edge.refuse(&format!("{error:#}")),
+                },
+            }
+        }
+    }
 }
 
 /// File, then environment and flags. Services named there replace the defaults: what is not named is not there.
@@ -131,13 +200,4 @@ fn configured(flags: &Flags) -> anyhow::Result<EdgeConfig> {
             .collect();
     }
     Ok(config)
-}
-
-async fn stopped() -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("cannot hear SIGTERM")?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        interrupted = tokio::signal::ctrl_c() => interrupted.context("cannot hear SIGINT")?,
-    }
-    Ok(())
 }

@@ -3,11 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, Method, Version, header};
 use pingora_proxy::Session;
 use uuid::Uuid;
 
 use crate::config::EdgeConfig;
+use crate::connection;
 use crate::reply::Problem;
 
 /// Longest `X-Request-Id` of a client that is taken over; a longer one is replaced.
@@ -22,6 +23,10 @@ pub(crate) struct Head {
     /// Without the `?`; empty when there is none.
     pub(crate) query: String,
     pub(crate) headers: HeaderMap,
+    /// `http` or `https`, as the client came to this edge.
+    pub(crate) scheme: &'static str,
+    /// Of HTTP, as OpenTelemetry spells it.
+    pub(crate) protocol_version: &'static str,
     /// Who connected, or whom a trusted proxy named.
     pub(crate) client: IpAddr,
     /// The client's own id when it is a sane one, else a new one.
@@ -40,7 +45,17 @@ impl Head {
             .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip().to_canonical());
         let client = client(peer, &headers, &config.trusted_proxies);
         let request_id = request_id(&headers);
-        Self { method: request.method.clone(), path, query, headers, client, request_id }
+        let is_tls = connection::activity(session).is_some_and(|activity| activity.is_tls());
+        Self {
+            method: request.method.clone(),
+            path,
+            query,
+            headers,
+            scheme: if is_tls { "https" } else { "http" },
+            protocol_version: protocol_version(request.version),
+            client,
+            request_id,
+        }
     }
 
     /// The value of a header when it is there once and is visible text.
@@ -97,6 +112,14 @@ fn too_large(bytes_max: usize) -> Problem {
 
 fn broken_off() -> Problem {
     Problem::new(400, "body_broken_off", "The body broke off or is wrongly framed.").closing()
+}
+
+fn protocol_version(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "1.0",
+        Version::HTTP_2 => "2",
+        _ => "1.1",
+    }
 }
 
 /// Path and query of a target in origin or absolute form.

@@ -79,7 +79,7 @@ async fn view(State(core): Shared) -> Json<CacheView> {
     #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
     let hit_ratio = hits as f64 / (hits + misses).max(1) as f64;
     Json(CacheView {
-        enabled: core.config.cache.enabled,
+        enabled: core.config().cache.enabled,
         entries: cache.store.len(),
         bytes: cache.store.bytes(),
         bytes_max: cache.store.bytes_max(),

@@ -6,9 +6,12 @@
 
 mod cache;
 mod coupons;
+mod dead_letters;
 mod faults;
 mod numbers;
+mod status;
 mod tokens;
+mod traces;
 mod upstreams;
 
 use std::sync::Arc;
@@ -40,6 +43,9 @@ pub(crate) async fn serve(listener: TcpListener, core: Arc<Core>, stop: Cancella
         .merge(upstreams::routes())
         .merge(faults::routes())
         .merge(cache::routes())
+        .merge(dead_letters::routes())
+        .merge(traces::routes())
+        .merge(status::routes())
         .layer(middleware::from_fn_with_state(core.clone(), require_token_unless_loopback));
     let trusted = Router::new()
         .merge(tokens::routes())
@@ -48,6 +54,7 @@ pub(crate) async fn serve(listener: TcpListener, core: Arc<Core>, stop: Cancella
     let app = Router::new()
         .route("/healthz", get(async || into_axum(own::healthz())))
         .route("/readyz", get(readyz))
+        .merge(status::page())
         .merge(guarded)
         .merge(trusted)
         .with_state(core);
@@ -62,7 +69,7 @@ async fn readyz(State(core): Shared) -> Response {
 }
 
 async fn require_token(State(core): Shared, request: Request, next: Next) -> Response {
-    let is_known = core.config.admin_token.as_deref().is_some_and(|token| holds(request.headers(), token));
+    let is_known = core.config().admin_token.as_deref().is_some_and(|token| holds(request.headers(), token));
     if is_known {
         next.run(request).await
     } else {
@@ -71,7 +78,7 @@ async fn require_token(State(core): Shared, request: Request, next: Next) -> Res
 }
 
 async fn require_token_unless_loopback(state: Shared, request: Request, next: Next) -> Response {
-    if state.config.admin_listen.ip().is_loopback() {
+    if state.config().admin_listen.ip().is_loopback() {
         next.run(request).await
     } else {
         require_token(state, request, next).await

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 /// Bounds of the cache.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CacheConfig {
     /// Whether answers are kept at all.

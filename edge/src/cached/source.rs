@@ -37,6 +37,8 @@ impl Source {
             path: self.path.clone(),
             query: self.query.clone(),
             headers: HeaderMap::new(),
+            scheme: "http",
+            protocol_version: "1.1",
             client: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             request_id: Uuid::now_v7().simple().to_string(),
         };

@@ -14,7 +14,7 @@ const NAME_BYTES_MAX: usize = 40;
 /// A server that speaks plain HTTP/1.1, such as an old catalogue or a CMS, put behind the edge under a prefix.
 ///
 /// A route of the contract wins over any prefix, the longer prefix over the shorter.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HttpUpstream {
     /// What operators call it: small letters, digits and `-`; not the name of a service.

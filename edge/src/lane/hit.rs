@@ -69,7 +69,8 @@ impl Peer {
 /// Answers a request from the store when it holds something fresh for it; `false` leaves it untouched for the long way.
 pub(super) fn answer(core: &Arc<Core>, peer: &Peer, request: &Request<'_>, sink: &mut Sink<'_>) -> bool {
     let started = Instant::now();
-    let limits = &core.config.limits;
+    let config = core.config();
+    let limits = &config.limits;
     if request.length > limits.header_bytes_max
         || request.path.len() + request.query.len() >= limits.target_bytes_max
     {
@@ -98,7 +99,8 @@ pub(super) fn answer(core: &Arc<Core>, peer: &Peer, request: &Request<'_>, sink:
     let (status, body_bytes) = hit.write(sink);
     let took = started.elapsed();
     let method = if request.method == Method::Get { "GET" } else { "HEAD" };
-    core.metrics.request(route.path, method, status, took);
+    let trace_id = std::str::from_utf8(hit.ids.trace()).unwrap_or_default();
+    core.metrics.request(route.path, method, status, took, trace_id);
     core.cache.counts.hit();
     core.hot.note(&entry, sink.key, || Source::of(route, request.path, request.query, &params));
     hit.log(&Seen { route, peer, method, status, body_bytes, took }, sink.line, sink.clock);

@@ -80,13 +80,13 @@ pub(crate) async fn serve(
     loop {
         if is_open(core) && !hits(&mut connection, core, &peer).await {
             // The client is gone, or told to go: there is nobody to tell how that went.
-            let _ = tokio::io::AsyncWriteExt::shutdown(connection.tcp()).await;
+            let _ = tokio::io::AsyncWriteExt::shutdown(connection.wire()).await;
             return;
         }
         let mut session = ServerSession::new_http1(connection);
         match settings.take() {
             Some(settings) => settings.apply_to_session(&mut session),
-            None => session.set_keepalive(Some(core.config.limits.keepalive_s)),
+            None => session.set_keepalive(Some(core.config().limits.keepalive_s)),
         }
         let Some(reused) = proxy.process_new_http(session, shutdown).await else {
             return;
@@ -103,12 +103,16 @@ pub(crate) async fn serve(
 
 /// Whether hits may be answered here at all.
 fn is_open(core: &Core) -> bool {
-    core.config.cache.enabled && core.config.cors.origins.is_empty() && !vitrina_otel::is_exporting()
+    let config = core.config();
+    config.cache.enabled
+        && config.cors.origins.is_empty()
+        && !core.is_draining()
+        && !vitrina_otel::is_exporting()
 }
 
 /// Answers plain hits; `true` once there is something else to be done, `false` when the connection is over.
 async fn hits(connection: &mut Connection, core: &Arc<Core>, peer: &Peer) -> bool {
-    let keepalive = Duration::from_secs(core.config.limits.keepalive_s);
+    let keepalive = Duration::from_secs(core.config().limits.keepalive_s);
     let mut draining = pin!(core.draining.cancelled());
     let mut idle = pin!(tokio::time::sleep(keepalive));
     let mut last = Instant::now();
@@ -117,6 +121,9 @@ async fn hits(connection: &mut Connection, core: &Arc<Core>, peer: &Peer) -> boo
             if let Poll::Ready(step) = poll_step(cx, connection, core, peer) {
                 return Poll::Ready(step);
             }
+            if connection.activity().poll_cut(cx).is_ready() {
+                return Poll::Ready(Step::Closed);
+            }
             // One timer for the life of the connection: it is set anew only when it goes off too early.
             while idle.as_mut().poll(cx).is_ready() {
                 if last + keepalive <= Instant::now() {
@@ -124,7 +131,8 @@ async fn hits(connection: &mut Connection, core: &Arc<Core>, peer: &Peer) -> boo
                 }
                 idle.as_mut().reset(last + keepalive);
             }
-            draining.as_mut().poll(cx).map(|()| Step::Closed)
+            // A request may be on its way: pingora answers it and tells the client to connect anew.
+            draining.as_mut().poll(cx).map(|()| Step::Pass(Bytes::new(), Vec::new()))
         })
         .await;
         let (rest, unread) = match step {
@@ -133,8 +141,9 @@ async fn hits(connection: &mut Connection, core: &Arc<Core>, peer: &Peer) -> boo
             Step::Closed => return false,
         };
         if !rest.is_empty() {
-            let sending = connection.tcp().write_all(&rest);
-            let sent = tokio::time::timeout(core.config.limits.write_timeout(), sending).await;
+            let limit = core.config().limits.write_timeout();
+            let sending = connection.wire().write_all(&rest);
+            let sent = tokio::time::timeout(limit, sending).await;
             if !matches!(sent, Ok(Ok(()))) {
                 return false;
             }
@@ -144,6 +153,7 @@ async fn hits(connection: &mut Connection, core: &Arc<Core>, peer: &Peer) -> boo
             return true;
         }
         last = Instant::now();
+        connection.activity().touch();
     }
 }
 
@@ -152,7 +162,7 @@ fn poll_step(cx: &mut Context<'_>, connection: &mut Connection, core: &Arc<Core>
     SCRATCH.with_borrow_mut(|scratch| {
         let Scratch { input, output, key, line, clock } = scratch;
         let mut buffer = ReadBuf::new(input);
-        if ready!(Pin::new(connection.tcp()).poll_read(cx, &mut buffer)).is_err() {
+        if ready!(Pin::new(connection.wire()).poll_read(cx, &mut buffer)).is_err() {
             return Poll::Ready(Step::Closed);
         }
         let read = buffer.filled();
@@ -168,7 +178,7 @@ fn poll_step(cx: &mut Context<'_>, connection: &mut Connection, core: &Arc<Core>
             }
             at += request.length;
         }
-        let sent = match Pin::new(connection.tcp()).poll_write(cx, output) {
+        let sent = match Pin::new(connection.wire()).poll_write(cx, output) {
             _ if output.is_empty() => 0,
             Poll::Ready(Ok(sent)) => sent,
             Poll::Ready(Err(_)) => return Poll::Ready(Step::Closed),

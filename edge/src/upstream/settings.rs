@@ -8,7 +8,7 @@ use serde::Deserialize;
 const CONCURRENCY_MAX: usize = 65_536;
 
 /// What keeps the edge and the services behind it standing when there is too much to do or something does not answer.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Resilience {
     /// Requests at a time that wait for a processor of the edge. Answers from the cache need no wait and are not counted.
@@ -28,7 +28,7 @@ pub struct Resilience {
 
 /// Bounds of an adaptive limit. It starts at the upper one, falls while what it lets through is slowed down, and rises
 /// again when it is not and there is demand.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Concurrency {
     /// The limit never falls below.
@@ -40,7 +40,7 @@ pub struct Concurrency {
 }
 
 /// When a breaker opens and closes.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Breaker {
     /// Milliseconds over which failures are weighed against calls.

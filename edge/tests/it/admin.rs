@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
+use vitrina_broker::{Message, Queue, QueueKind};
 use vitrina_edge::{Edge, EdgeConfig, Upstreams};
 use vitrina_proto::users::v1::{IssueTokenRequest, SessionReply};
 
@@ -152,4 +153,124 @@ impl tower::Service<http::Request<tonic::body::Body>> for Users {
     fn call(&mut self, request: http::Request<tonic::body::Body>) -> Self::Future {
         self.0.call(request)
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prometheus_gets_traces_with_the_numbers_when_it_can_take_them() {
+    let shop = Shop::open().await;
+    let problem = check_problem(shop.get("/v1/me").await, 401, "unauthenticated").await;
+    let trace_id = problem["traceId"].as_str().unwrap();
+    let ask = async |accept: &str| {
+        let answer = shop.http.get(shop.admin("/metrics")).header("accept", accept).send().await.unwrap();
+        (answer.headers()["content-type"].to_str().unwrap().to_owned(), answer.text().await.unwrap())
+    };
+    let linked = async {
+        loop {
+            let (content_type, text) =
+                ask("application/openmetrics-text;version=1.0.0,text/plain;q=0.5").await;
+            assert!(
+                content_type.starts_with("application/openmetrics-text") && text.ends_with("# EOF\n"),
+                "{text}"
+            );
+            if text.contains(&format!("# {{trace_id=\"{trace_id}\"}}")) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(LIMIT, linked).await.unwrap();
+    assert!(!ask("text/plain").await.1.contains("trace_id"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_requests_are_shown_with_their_traces() {
+    let mut config = EdgeConfig::default();
+    config.traces.slow_ms = 200;
+    config.traces.ui = Some("http://jaeger.example/".into());
+    let shop = Shop::open_with(config, None).await;
+    shop.get("/healthz").await;
+    let faults = serde_json::json!({"users": {"delayMs": 250}});
+    shop.http.put(shop.admin("/admin/faults")).json(&faults).send().await.unwrap();
+    shop.get("/.well-known/jwks.json").await;
+    let shown = async {
+        loop {
+            let traces: serde_json::Value = shop
+                .http
+                .get(shop.admin("/admin/traces?limit=5"))
+                .send()
+                .await
+                .unwrap()
+                .json()
+                .await
+                .unwrap();
+            if traces[0].is_object() {
+                return traces;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let traces = tokio::time::timeout(LIMIT, shown).await.unwrap();
+    assert_eq!(
+        (traces.as_array().unwrap().len(), &traces[0]["route"]),
+        (1, &"/.well-known/jwks.json".into())
+    );
+    let id = traces[0]["traceId"].as_str().unwrap();
+    assert_eq!(traces[0]["link"], format!("http://jaeger.example/trace/{id}"));
+    assert_eq!(shop.http.get(shop.admin("/admin/traces?limit=0")).send().await.unwrap().status(), 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_is_shown_sent_again_and_forgotten() {
+    let (context, _dir) = vitrina_chassis::testing::context();
+    let broker = context.broker.clone();
+    let queue = Queue {
+        name: "products.inbox".into(),
+        topics: vec!["user.changed".into()],
+        kind: QueueKind::Durable,
+        prefetch: 1,
+    };
+    let mut consumer = broker.consume(queue).await.unwrap();
+    let message = Message { id: "evt_1".into(), topic: "user.changed".into(), ..Message::default() };
+    broker.publish(message).await.unwrap();
+    let delivery = tokio::time::timeout(LIMIT, consumer.next()).await.unwrap().unwrap();
+    delivery.dead("the seller is unknown").await.unwrap();
+    let shop = Shop::open_with(EdgeConfig::default(), Some(broker)).await;
+    let letters = async || -> serde_json::Value {
+        shop.http.get(shop.admin("/admin/dead-letters")).send().await.unwrap().json().await.unwrap()
+    };
+    let shown = letters().await;
+    assert_eq!((&shown[0]["id"], &shown[0]["queue"]), (&"evt_1".into(), &"products.inbox".into()), "{shown}");
+    assert_eq!(shown[0]["cause"], "the seller is unknown");
+    let replay = shop.http.post(shop.admin("/admin/dead-letters/evt_1/replay")).send().await.unwrap();
+    assert_eq!(replay.status(), 204);
+    let again = tokio::time::timeout(LIMIT, consumer.next()).await.unwrap().unwrap();
+    assert_eq!(again.message.id, "evt_1");
+    again.dead("still unknown").await.unwrap();
+    let forget = shop.http.delete(shop.admin("/admin/dead-letters/evt_1")).send().await.unwrap();
+    assert_eq!(forget.status(), 204);
+    assert_eq!(letters().await, serde_json::json!([]));
+    let gone = shop.http.delete(shop.admin("/admin/dead-letters/evt_1")).send().await.unwrap();
+    check_problem(gone, 404, "not_found").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_for_operators_needs_nothing_from_elsewhere() {
+    let shop = Shop::open().await;
+    shop.get("/healthz").await;
+    let answer = shop.http.get(shop.admin("/")).send().await.unwrap();
+    assert!(answer.headers()["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
+    let page = answer.text().await.unwrap();
+    assert!(!page.contains("http://") && !page.contains("https://"));
+    let counted = async {
+        loop {
+            let status: serde_json::Value =
+                shop.http.get(shop.admin("/admin/status")).send().await.unwrap().json().await.unwrap();
+            if status["routes"][0]["route"] == "/healthz" {
+                return status;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let status = tokio::time::timeout(LIMIT, counted).await.unwrap();
+    assert_eq!((&status["routes"][0]["requests"], &status["routes"][0]["errors"]), (&1.into(), &0.into()));
 }
