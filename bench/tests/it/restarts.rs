@@ -22,6 +22,7 @@ async fn serves(seller: &Client, service: &str) -> bool {
         "publications" => seller.get("/v1/me/publications").await,
         // There is no such picture, and it takes the service to know that.
         "images" => seller.delete(&format!("/v1/images/img_{nothing}")).await,
+        "notifications" => seller.get("/v1/me/notifications").await,
         "orders" => seller.get("/v1/orders").await,
         other => panic!("{other} has no probe"),
     };

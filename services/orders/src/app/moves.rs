@@ -109,7 +109,8 @@ impl App {
 
 /// The answer that shows an order.
 pub(super) fn order_answer(id: OrderId, order: &Order) -> Answer<pb::Order> {
-    let answer = Answer::new(wire::order(id, order)).version(order.version.into()).changed(format!("order:{id}"));
+    let answer =
+        Answer::new(wire::order(id, order)).version(order.version.into()).changed(format!("order:{id}"));
     // Its stock may have moved with it.
     order.lines.iter().fold(answer, |answer, line| answer.changed(format!("product:{}", line.product)))
 }
