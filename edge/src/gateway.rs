@@ -24,6 +24,7 @@ use crate::activity::Cut;
 use crate::connection;
 use crate::core::{self, Core, Pending};
 use crate::guard::hygiene;
+use crate::metrics::Answered;
 use crate::reply::{Problem, Reply};
 use crate::request::{self, Head};
 use crate::routes::Found;
@@ -210,7 +211,13 @@ impl ProxyHttp for Gateway {
         metrics.in_flight.fetch_sub(1, Ordering::Relaxed);
         let took = exchange.started.elapsed();
         let method = known_method(&session.req_header().method);
-        metrics.request(exchange.route, method, exchange.status, took, &exchange.trace_id);
+        metrics.request(&Answered {
+            route: exchange.route,
+            method,
+            status: exchange.status,
+            took,
+            trace_id: &exchange.trace_id,
+        });
         if self.core.config().traces.is_slow(took) {
             metrics.slow.note(exchange.slow(method, took));
         }

@@ -94,16 +94,21 @@ struct Series {
     sum_us: AtomicU64,
 }
 
+/// What is counted of an answered request.
+#[derive(Debug)]
+pub(crate) struct Answered<'a> {
+    pub(crate) route: &'static str,
+    pub(crate) method: &'a str,
+    pub(crate) status: u16,
+    pub(crate) took: Duration,
+    /// Left as an exemplar now and then.
+    pub(crate) trace_id: &'a str,
+}
+
 impl Metrics {
     /// Counts one answered request.
-    pub(crate) fn request(
-        &self,
-        route: &'static str,
-        method: &str,
-        status: u16,
-        took: Duration,
-        trace_id: &str,
-    ) {
+    pub(crate) fn request(&self, answered: &Answered<'_>) {
+        let Answered { route, method, status, took, trace_id } = *answered;
         let series = observe(&self.requests, route, method, i32::from(status), took);
         if let Some((series, bucket, count)) = series
             && count % EXEMPLAR_EVERY == 0
@@ -322,11 +327,15 @@ fn seconds(us: u64) -> f64 {
 mod tests {
     use super::*;
 
+    fn answered(status: u16, took_ms: u64, trace_id: &str) -> Answered<'_> {
+        Answered { route: "/v1/me", method: "GET", status, took: Duration::from_millis(took_ms), trace_id }
+    }
+
     #[test]
     fn buckets_are_cumulative() {
         let metrics = Metrics::default();
         for ms in [1, 1, 40] {
-            metrics.request("/v1/me", "GET", 200, Duration::from_millis(ms), "0af7");
+            metrics.request(&answered(200, ms, "0af7"));
         }
         let text = metrics.render(Format::Plain, |_| ());
         let labels = "route=\"/v1/me\",method=\"GET\",status=\"200\"";
@@ -337,7 +346,7 @@ mod tests {
     #[test]
     fn only_openmetrics_has_exemplars_and_an_end() {
         let metrics = Metrics::default();
-        metrics.request("/v1/me", "GET", 200, Duration::from_millis(40), "0af7");
+        metrics.request(&answered(200, 40, "0af7"));
         let (plain, open) = (metrics.render(Format::Plain, |_| ()), metrics.render(Format::Open, |_| ()));
         assert!(!plain.contains("trace_id") && !plain.contains("EOF"), "{plain}");
         assert!(open.contains(",le=\"0.05\"} 1 # {trace_id=\"0af7\"} 0.04 "), "{open}");
@@ -348,7 +357,7 @@ mod tests {
     fn a_route_is_summed_up_over_its_answers() {
         let metrics = Metrics::default();
         for (status, ms) in [(200, 2), (200, 2), (503, 40)] {
-            metrics.request("/v1/me", "GET", status, Duration::from_millis(ms), "");
+            metrics.request(&answered(status, ms, ""));
         }
         let routes = metrics.routes();
         assert_eq!((routes.len(), routes[0].requests, routes[0].errors), (1, 3, 1));

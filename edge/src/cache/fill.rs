@@ -26,10 +26,13 @@ pub(crate) enum Outcome<T> {
     Abandoned,
 }
 
+/// The outcome of a fill, once there is one.
+type Pending<T> = Option<Outcome<T>>;
+
 /// The fills under way.
 #[derive(Debug)]
 pub(crate) struct Fills<T> {
-    running: Mutex<HashMap<Box<[u8]>, watch::Receiver<Option<Outcome<T>>>>>,
+    running: Mutex<HashMap<Box<[u8]>, watch::Receiver<Pending<T>>>>,
 }
 
 /// Whether to fetch or to wait.
@@ -46,13 +49,13 @@ pub(crate) enum Place<T: Clone> {
 pub(crate) struct Lead<T: Clone> {
     fills: Arc<Fills<T>>,
     key: Box<[u8]>,
-    outcome: watch::Sender<Option<Outcome<T>>>,
+    outcome: watch::Sender<Pending<T>>,
 }
 
 /// The right to hear how a fill ended.
 #[derive(Debug)]
 pub(crate) struct Wait<T> {
-    outcome: watch::Receiver<Option<Outcome<T>>>,
+    outcome: watch::Receiver<Pending<T>>,
     /// Whether another request began the fill.
     pub(crate) is_collapsed: bool,
 }

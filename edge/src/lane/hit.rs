@@ -21,6 +21,7 @@ use crate::core::Core;
 use crate::etag;
 use crate::guard::hygiene;
 use crate::guard::rate::Allowance;
+use crate::metrics::Answered;
 use crate::reply::Reply;
 use crate::request::is_request_id;
 
@@ -100,7 +101,7 @@ pub(super) fn answer(core: &Arc<Core>, peer: &Peer, request: &Request<'_>, sink:
     let took = started.elapsed();
     let method = if request.method == Method::Get { "GET" } else { "HEAD" };
     let trace_id = std::str::from_utf8(hit.ids.trace()).unwrap_or_default();
-    core.metrics.request(route.path, method, status, took, trace_id);
+    core.metrics.request(&Answered { route: route.path, method, status, took, trace_id });
     core.cache.counts.hit();
     core.hot.note(&entry, sink.key, || Source::of(route, request.path, request.query, &params));
     hit.log(&Seen { route, peer, method, status, body_bytes, took }, sink.line, sink.clock);

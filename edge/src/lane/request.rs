@@ -89,9 +89,8 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Request<'_>> {
         let (name, value) = (std::str::from_utf8(name).ok()?, std::str::from_utf8(value).ok()?);
         match name.len() {
             4 if name.eq_ignore_ascii_case("host") => {
-                if std::mem::replace(&mut has_host, true) || value.is_empty() {
-                    return None;
-                }
+                let is_first = !std::mem::replace(&mut has_host, true);
+                (is_first && !value.is_empty()).then_some(())?;
             }
             10 if name.eq_ignore_ascii_case("connection") => {
                 value.eq_ignore_ascii_case("keep-alive").then_some(())?;

@@ -18,7 +18,7 @@ pub(super) async fn page(pages: &Pages, request: HomePageRequest) -> Result<Home
             let reply = scope
                 .repeat(LISTS.rpc, || {
                     let mut client = pages.clients.publications.clone();
-                    let request = scope.request(request.clone());
+                    let request = scope.request(request);
                     async move { client.list_home(request).await }
                 })
                 .await?;
