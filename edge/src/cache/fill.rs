@@ -29,10 +29,13 @@ pub(crate) enum Outcome<T> {
 /// The outcome of a fill, once there is one.
 type Pending<T> = Option<Outcome<T>>;
 
+/// By the key of the entry.
+type Running<T> = HashMap<Box<[u8]>, watch::Receiver<Pending<T>>>;
+
 /// The fills under way.
 #[derive(Debug)]
 pub(crate) struct Fills<T> {
-    running: Mutex<HashMap<Box<[u8]>, watch::Receiver<Pending<T>>>>,
+    running: Mutex<Running<T>>,
 }
 
 /// Whether to fetch or to wait.
