@@ -1,6 +1,6 @@
 //! Answering from the cache: what is stored, what is fetched for it, and what goes to the upstream by itself.
 //!
-//! The order is that of [`policy`](crate::cache::policy). GET goes through the store and, where that has nothing to give,
+//! The order is that of [`policy`]. GET goes through the store and, where that has nothing to give,
 //! through one fill for all who ask. HEAD is answered from the store and never fills it. Everything else, and a GET that
 //! the store cannot help (a part of what is not stored, a condition for the upstream, an answer that could not be stored
 //! lately), goes on as a passage.
