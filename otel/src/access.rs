@@ -2,7 +2,7 @@
 //!
 //! A server of cached answers writes tens of thousands of lines a second. One `write` each would cost as much as the answer,
 //! and a slow reader of standard error would hold up clients. So these lines gather in memory and a thread writes them, at
-//! the latest after [`FLUSH_EVERY`]; what does not fit is counted and left out. A process that is killed loses the lines
+//! the latest after `FLUSH_EVERY`; what does not fit is counted and left out. A process that is killed loses the lines
 //! of that time; [`Telemetry::shutdown`](crate::Telemetry::shutdown) loses none.
 
 use std::io::{self, Write as _};
