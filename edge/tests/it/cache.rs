@@ -13,7 +13,7 @@ use tonic::Status;
 use vitrina_proto::publications::v1::{SearchItem, SearchReply, SearchRequest};
 use vitrina_proto::users::v1::{GetSellerRequest, Seller};
 
-use crate::support::{LIMIT, Shop};
+use crate::support::Shop;
 
 const SELLER: &str = "vitrina.users.v1.Users/GetSeller";
 const SEARCH: &str = "vitrina.publications.v1.Publications/Search";
@@ -32,21 +32,6 @@ async fn shop() -> Shop {
 
 fn status(answer: &reqwest::Response) -> &str {
     answer.headers()["cache-status"].to_str().unwrap()
-}
-
-/// Waits until a number of the edge is at least so large.
-async fn reaches(shop: &Shop, metric: &str, value: u64) {
-    let enough = async {
-        loop {
-            let text = shop.http.get(shop.admin("/metrics")).send().await.unwrap().text().await.unwrap();
-            let line = text.lines().find_map(|line| line.strip_prefix(&format!("{metric} ")));
-            if line.and_then(|number| number.parse::<u64>().ok()).is_some_and(|number| number >= value) {
-                return;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(LIMIT, enough).await.expect("the number is reached in time");
 }
 
 async fn purge(shop: &Shop, what: Value) -> u16 {
@@ -77,12 +62,12 @@ async fn a_client_that_hangs_up_does_not_take_the_fill_with_it() {
     shop.scripts.on_gated(SELLER, &gate, |_: GetSellerRequest| Ok(seller("Ana")));
     let mut first = TcpStream::connect(shop.edge.addr).await.unwrap();
     first.write_all(format!("GET {PATH} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await.unwrap();
-    reaches(&shop, "vitrina_edge_cache_fills_total", 1).await;
+    shop.reaches("vitrina_edge_cache_fills_total", 1).await;
     let waiting = tokio::spawn({
         let shop = shop.clone();
         async move { shop.get(PATH).await.status().as_u16() }
     });
-    reaches(&shop, "vitrina_edge_cache_collapsed_total", 1).await;
+    shop.reaches("vitrina_edge_cache_collapsed_total", 1).await;
     drop(first);
     gate.add_permits(1);
     assert_eq!(waiting.await.unwrap(), 200);

@@ -46,6 +46,8 @@ async fn many_who_ask_at_once_cost_one_request() {
     let asking = join_all((0..50).map(|_| shop.get("/old/a")));
     let opening = async {
         asked(&origin, 1).await;
+        // They are all there before the first is answered.
+        shop.reaches("vitrina_edge_requests_in_flight", 50).await;
         gate.add_permits(100);
     };
     let (answers, ()) = tokio::join!(asking, opening);

@@ -315,6 +315,21 @@ impl Shop {
         self.http.get(self.url(path)).timeout(LIMIT).send().await.unwrap()
     }
 
+    /// Waits until a number of the edge is at least so large.
+    pub(crate) async fn reaches(&self, metric: &str, value: u64) {
+        let enough = async {
+            loop {
+                let text = self.http.get(self.admin("/metrics")).send().await.unwrap().text().await.unwrap();
+                let line = text.lines().find_map(|line| line.strip_prefix(&format!("{metric} ")));
+                if line.and_then(|number| number.parse::<u64>().ok()).is_some_and(|number| number >= value) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(LIMIT, enough).await.expect("the number is reached in time");
+    }
+
     pub(crate) async fn get_as(&self, path: &str, token: &str) -> reqwest::Response {
         self.http.get(self.url(path)).bearer_auth(token).timeout(LIMIT).send().await.unwrap()
     }
