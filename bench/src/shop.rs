@@ -132,14 +132,22 @@ impl Shop {
         }
     }
 
+    /// Sends a signal, such as `HUP`, to the process `name`.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub async fn signal(&self, name: &str, signal: &str) {
+        let pid = self.pid(name).to_string();
+        let sent = Command::new("kill").args(["-s", signal, &pid]).status().await;
+        assert!(sent.is_ok_and(|status| status.success()), "{name} could not be sent {signal}");
+    }
+
     /// Sends SIGTERM to the process `name` and waits for its end.
     ///
     /// # Panics
     /// When it does not end by itself with exit code 0 within a minute.
     pub async fn stop(&mut self, name: &str) {
-        let pid = self.pid(name);
-        let signal = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await;
-        assert!(signal.is_ok_and(|status| status.success()), "{name} could not be told to stop");
+        self.signal(name, "TERM").await;
         for process in self.processes.iter_mut().filter(|process| process.name == name) {
             if let Some(mut child) = process.child.take() {
                 let ended = tokio::time::timeout(READY_WITHIN, child.wait()).await;

@@ -1,22 +1,24 @@
 //! What can be set on the edge: the section `[edge]` of `vitrina.toml`, then the environment, then flags.
 
+mod file;
 mod http;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
-use toml::{Table, Value};
+use serde::de::DeserializeOwned;
+use toml::Table;
 
+pub use self::file::{ConfigFile, TelemetryConfig};
 pub use self::http::HttpUpstream;
 use crate::cache::CacheConfig;
-use crate::error::Error;
 use crate::http2::Http2;
 use crate::slow::Traces;
 use crate::tls::Tls;
-use crate::upstream::Resilience;
+use crate::upstream::{Address, Resilience};
 
 /// Names of the services that the edge calls, in the order of their default ports.
 pub const SERVICES: [&str; 6] = ["users", "products", "publications", "images", "notifications", "orders"];
@@ -195,56 +197,42 @@ impl Default for Rates {
 }
 
 impl EdgeConfig {
-    /// Reads the section `[edge]` of a `vitrina.toml`; without a path: the defaults. Other sections belong to others.
-    ///
-    /// # Errors
-    /// When the file cannot be read, is no TOML, or the section is wrong: then with every wrong key.
-    pub fn load(file: Option<&Path>) -> Result<Self, Error> {
-        let Some(path) = file else {
-            return Ok(Self::default());
-        };
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| Error::ReadConfig { path: path.to_owned(), source })?;
-        let mut file: Table = toml::from_str(&text)
-            .map_err(|source| Error::ParseConfig { path: path.to_owned(), source: Box::new(source) })?;
-        match file.remove("edge") {
-            None => Ok(Self::default()),
-            Some(Value::Table(keys)) => Self::from_table(keys).map_err(Error::Config),
-            Some(_) => Err(Error::Config(vec!["edge: must be a section, [edge]".to_owned()])),
-        }
-    }
-
     /// The section `[edge]` from its keys.
     ///
     /// # Errors
-    /// Every wrong key: each is looked at alone, so that the first mistake does not hide the others.
+    /// Every wrong key: each is looked at alone, so that the first mistake does not hide the others. What is wrong with the
+    /// values of the others is told with them.
     pub fn from_table(keys: Table) -> Result<Self, Vec<String>> {
-        let wrong: Vec<String> = keys
-            .iter()
-            .filter_map(|(key, value)| {
-                let alone = Table::from_iter([(key.clone(), value.clone())]);
-                let error = Self::deserialize(alone).err()?;
-                Some(format!("edge.{key}: {}", error.message().trim()))
-            })
-            .collect();
-        if !wrong.is_empty() {
-            return Err(wrong);
+        let (config, mut mistakes) = by_key::<Self>("edge", keys);
+        if mistakes.is_empty() {
+            return Ok(config);
         }
-        Self::deserialize(keys).map_err(|error| vec![format!("edge: {}", error.message().trim())])
+        mistakes.extend(config.wrong_values());
+        Err(mistakes)
     }
 
     /// Every mistake at once; empty when the edge can start with this configuration.
     #[must_use]
     pub fn mistakes(&self) -> Vec<String> {
-        let mut mistakes = Vec::new();
+        let mut mistakes = self.wrong_values();
         if !self.admin_listen.ip().is_loopback() && self.admin_token.is_none() {
             mistakes
                 .push("edge.admin_listen: an address other than the loopback needs admin_token".to_owned());
         }
+        mistakes
+    }
+
+    /// What is wrong whatever flags and the environment may add.
+    fn wrong_values(&self) -> Vec<String> {
+        let mut mistakes = Vec::new();
         for name in self.upstreams.keys() {
             if !SERVICES.contains(&name.as_str()) {
                 mistakes.push(format!("edge.upstreams: there is no service `{name}`"));
             }
+        }
+        for (name, addresses) in &self.upstreams {
+            let wrong = addresses.iter().filter(|address| Address::parse(address).is_err());
+            mistakes.extend(wrong.map(|address| format!("edge.upstreams.{name}: `{address}` is no address")));
         }
         for (name, rate) in self.rates.named() {
             if rate.per_s > 0 && rate.burst == 0 {
@@ -305,6 +293,20 @@ impl Limits {
     }
 }
 
+/// A section as far as it is right, and its wrong keys: each is tried alone.
+fn by_key<T: DeserializeOwned + Default>(section: &str, mut keys: Table) -> (T, Vec<String>) {
+    let mut mistakes = Vec::new();
+    keys.retain(|key, value| {
+        let alone = Table::from_iter([(key.to_owned(), value.clone())]);
+        let wrong = T::deserialize(alone).err();
+        mistakes.extend(wrong.iter().map(|error| format!("{section}.{key}: {}", error.message().trim())));
+        wrong.is_none()
+    });
+    let whole = T::deserialize(keys);
+    mistakes.extend(whole.as_ref().err().map(|error| format!("{section}: {}", error.message().trim())));
+    (whole.unwrap_or_default(), mistakes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -321,25 +323,5 @@ mod tests {
         config.upstreams.insert("billing".into(), vec![]);
         config.cors.origins = vec!["shop.example".into()];
         assert_eq!(config.mistakes().len(), 3);
-    }
-
-    #[test]
-    fn an_unknown_name_is_refused() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), "[edge]\nlisten_on = \"127.0.0.1:0\"\n").unwrap();
-        assert!(EdgeConfig::load(Some(file.path())).is_err());
-    }
-
-    #[test]
-    fn a_section_changes_what_it_names_only() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(
-            file.path(),
-            "[edge]\nlisten = \"127.0.0.1:0\"\n[edge.rates.auth]\nper_s = 1\nburst = 2\n[users]\nx = 1\n",
-        )
-        .unwrap();
-        let config = EdgeConfig::load(Some(file.path())).unwrap();
-        assert_eq!(config.rates.auth.burst, 2);
-        assert_eq!(config.rates.read.per_s, 20_000);
     }
 }

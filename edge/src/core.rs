@@ -43,7 +43,7 @@ pub(crate) struct Core {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) guard: Guard,
     pub(crate) faults: Arc<Faults>,
-    /// The configured services by name.
+    /// The services by name, also those that this shop runs without.
     pub(crate) transports: BTreeMap<String, Transport>,
     /// Cancelled when the edge goes down.
     pub(crate) draining: CancellationToken,
@@ -136,6 +136,11 @@ impl Core {
     /// Puts another configuration in force.
     pub(crate) fn set_config(&self, config: EdgeConfig) {
         self.config.store(Arc::new(config));
+    }
+
+    /// The way to a service that this shop runs with.
+    pub(crate) fn transport(&self, name: &str) -> Option<&Transport> {
+        self.transports.get(name).filter(|transport| transport.is_configured())
     }
 
     /// Finds the route of a request.
@@ -264,7 +269,7 @@ impl Core {
 
     /// A route whose service this shop runs without answers 501 to everybody, whoever asks.
     fn configured(&self, route: &Route) -> Result<(), Problem> {
-        let is_there = |service: Service| self.transports.contains_key(service.name());
+        let is_there = |service: Service| self.transport(service.name()).is_some();
         let missing = if route.service == Service::Storefront {
             page::needs(route.rpc).iter().find(|service| !is_there(**service)).map(|service| service.name())
         } else {

@@ -97,7 +97,8 @@ impl Edge {
 
 impl Running {
     /// Puts another configuration in force, as far as that can be done while running: limits, rates, CORS, trusted
-    /// proxies, tokens, certificates. Running requests are not touched. Gives the keys whose change needs a restart.
+    /// proxies, tokens, certificates, what stands behind the edge and its resilience. Running requests are not touched. Gives
+    /// the keys whose change needs a restart. Must be called on the runtime of the edge.
     ///
     /// # Errors
     /// Every mistake; then nothing has changed.

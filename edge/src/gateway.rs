@@ -102,7 +102,7 @@ impl ProxyHttp for Gateway {
         hygiene::clean(&mut head.headers);
         let found = self.core.find(&head);
         if matches!(found, Found::Nothing)
-            && let Some(origin) = self.core.origins.find(&head.path).cloned()
+            && let Some(origin) = self.core.origins.find(&head.path)
         {
             return self.hand_on(session, exchange, head, origin).await;
         }

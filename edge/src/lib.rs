@@ -51,7 +51,9 @@ mod upstream;
 mod wire;
 
 pub use crate::cache::CacheConfig;
-pub use crate::config::{Cors, EdgeConfig, HttpUpstream, Limits, Rate, Rates, SERVICES};
+pub use crate::config::{
+    ConfigFile, Cors, EdgeConfig, HttpUpstream, Limits, Rate, Rates, SERVICES, TelemetryConfig,
+};
 pub use crate::edge::{Edge, Running};
 pub use crate::error::Error;
 pub use crate::http2::Http2;

@@ -8,7 +8,8 @@ use anyhow::Context as _;
 use clap::Parser;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use vitrina_broker::Broker;
-use vitrina_edge::{Edge, EdgeConfig, Inherited, Running, Upstreams, Waiting};
+use vitrina_edge::{ConfigFile, Edge, EdgeConfig, Inherited, Running, Upstreams, Waiting};
+use vitrina_otel::Telemetry;
 
 /// The edge allocates for every request; mimalloc was measured with pingora's numbers in mind.
 #[global_allocator]
@@ -21,7 +22,7 @@ const LOG_FILTER: &str = "info,pingora_core=off,pingora_proxy=off";
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Flags {
-    /// File with a section [edge].
+    /// File with the sections [edge] and [telemetry].
     #[arg(long, env = "VITRINA_CONFIG")]
     config: Option<PathBuf>,
     /// Where clients are served.
@@ -45,9 +46,9 @@ struct Flags {
     /// Takes the listeners over from a running edge: waits until that one gets SIGQUIT.
     #[arg(long)]
     upgrade: bool,
-    /// Filter of the log.
-    #[arg(long, env = "VITRINA_LOG", default_value = LOG_FILTER)]
-    log: String,
+    /// Filter of the log [default: `info`, without what pingora says of broken connections].
+    #[arg(long, env = "VITRINA_LOG")]
+    log: Option<String>,
     /// Addresses of the users service; several are parted by commas.
     #[arg(long, env = "VITRINA_USERS", value_delimiter = ',')]
     users: Vec<String>,
@@ -72,10 +73,17 @@ fn main() -> anyhow::Result<()> {
     let flags = Flags::parse();
     let config = configured(&flags)?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    if config.threads > 0 {
-        runtime.worker_threads(config.threads);
+    if config.edge.threads > 0 {
+        runtime.worker_threads(config.edge.threads);
     }
     runtime.enable_all().build().context("cannot start the runtime")?.block_on(run(config, flags))
+}
+
+/// What file, environment and flags say together.
+struct Configured {
+    edge: EdgeConfig,
+    otlp: Option<String>,
+    log: String,
 }
 
 /// How this process ends.
@@ -93,11 +101,12 @@ struct Signals {
     hang_up: Signal,
 }
 
-async fn run(config: EdgeConfig, flags: Flags) -> anyhow::Result<()> {
+async fn run(configured: Configured, flags: Flags) -> anyhow::Result<()> {
+    let Configured { edge: config, otlp, log } = configured;
     let telemetry = vitrina_otel::start(vitrina_otel::Config {
         service_name: "edge".to_owned(),
-        otlp_endpoint: flags.otlp.clone(),
-        log_filter: flags.log.clone(),
+        otlp_endpoint: otlp.clone(),
+        log_filter: log,
         ..vitrina_otel::Config::default()
     })
     .context("cannot start telemetry")?;
@@ -115,7 +124,8 @@ async fn run(config: EdgeConfig, flags: Flags) -> anyhow::Result<()> {
     }
     .context("cannot start the edge")?;
     println!("vitrina-edge is ready on {}, admin on {}", edge.addr, edge.admin_addr);
-    match signals.obey(&edge, &flags).await {
+    let reload = || reload(&edge, &telemetry, (&flags, otlp.as_deref()));
+    match signals.obey(&edge, reload).await {
         End::Drain => edge.drain().await,
         End::Retire => edge.retire().await,
     }
@@ -147,7 +157,7 @@ impl Signals {
     }
 
     /// Reloads and hands over as told, until the process is to end.
-    async fn obey(&mut self, edge: &Running, flags: &Flags) -> End {
+    async fn obey(&mut self, edge: &Running, reload: impl Fn()) -> End {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return End::Drain,
@@ -159,19 +169,33 @@ impl Signals {
                         "the listeners are not handed over, this process goes on"
                     ),
                 },
-                // What was wrong is in the log and in the numbers.
-                _ = self.hang_up.recv() => match configured(flags) {
-                    Ok(config) => drop(edge.reload(config)),
-                    Err(error) => edge.refuse(&format!("{error:#}")),
-                },
+                _ = self.hang_up.recv() => reload(),
             }
         }
     }
 }
 
+/// Reads the configuration anew. What was wrong with it, and what needs a restart, is in the log and in the numbers.
+fn reload(edge: &Running, telemetry: &Telemetry, (flags, started_otlp): (&Flags, Option<&str>)) {
+    let new = match configured(flags) {
+        Ok(new) => new,
+        Err(error) => return edge.refuse(&format!("{error:#}")),
+    };
+    if edge.reload(new.edge).is_err() {
+        return;
+    }
+    if new.otlp.as_deref() != started_otlp {
+        tracing::warn!(needs_restart = "telemetry.otlp", "the collector stays the same until a restart");
+    }
+    // The filter was checked with the rest, so this does not fail.
+    if let Err(error) = telemetry.set_log_filter(&new.log) {
+        tracing::error!(error = &error as &dyn std::error::Error, "the filter of the log stays the same");
+    }
+}
+
 /// File, then environment and flags. Services named there replace the defaults: what is not named is not there.
-fn configured(flags: &Flags) -> anyhow::Result<EdgeConfig> {
-    let mut config = EdgeConfig::load(flags.config.as_deref())?;
+fn configured(flags: &Flags) -> anyhow::Result<Configured> {
+    let ConfigFile { edge: mut config, telemetry } = ConfigFile::read(flags.config.as_deref())?;
     if let Some(listen) = flags.listen {
         config.listen = listen;
     }
@@ -199,5 +223,9 @@ fn configured(flags: &Flags) -> anyhow::Result<EdgeConfig> {
             .map(|(name, addresses)| (name.to_owned(), addresses.clone()))
             .collect();
     }
-    Ok(config)
+    Ok(Configured {
+        edge: config,
+        otlp: flags.otlp.clone().or(telemetry.otlp),
+        log: flags.log.clone().or(telemetry.log).unwrap_or_else(|| LOG_FILTER.to_owned()),
+    })
 }

@@ -37,7 +37,8 @@ pub(crate) fn healthz() -> Reply {
 
 /// 200 when every configured service answers, else 503; names each either way.
 pub(crate) async fn readyz(core: &Core) -> Reply {
-    let checks = core.transports.values().map(|transport| async move {
+    let configured = core.transports.values().filter(|transport| transport.is_configured());
+    let checks = configured.map(|transport| async move {
         ServiceReadiness { name: transport.name(), ready: health::is_ready(transport.clone()).await }
     });
     let services = join_all(checks).await;

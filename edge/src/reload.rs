@@ -1,14 +1,16 @@
 //! A new configuration while the edge runs: checked whole, then put in force at once, or not at all.
 //!
-//! Requests that run keep to what they began with. What an open socket or a started thread depends on cannot change:
-//! it stays as it was and is named as needing a restart.
+//! Requests that run keep to what they began with, and end with the upstream that they began with. What an open socket, a
+//! started thread or the size of a table depends on cannot change: it stays as it was and is named as needing a restart.
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use crate::config::EdgeConfig;
+use crate::config::{EdgeConfig, SERVICES};
 use crate::core::Core;
 use crate::error::Error;
+use crate::upstream;
 
 /// How reloads went.
 #[derive(Debug, Default)]
@@ -45,10 +47,9 @@ pub(crate) fn apply(core: &Core, mut new: EdgeConfig) -> Result<Vec<&'static str
     keep(&mut fixed, "edge.listen", &old.listen, &mut new.listen);
     keep(&mut fixed, "edge.admin_listen", &old.admin_listen, &mut new.admin_listen);
     keep(&mut fixed, "edge.threads", &old.threads, &mut new.threads);
-    keep(&mut fixed, "edge.upstreams", &old.upstreams, &mut new.upstreams);
     keep(&mut fixed, "edge.cache", &old.cache, &mut new.cache);
-    keep(&mut fixed, "edge.http", &old.http, &mut new.http);
-    keep(&mut fixed, "edge.resilience", &old.resilience, &mut new.resilience);
+    let (connections, new_connections) = (&old.resilience.connections, &mut new.resilience.connections);
+    keep(&mut fixed, "edge.resilience.connections", connections, new_connections);
     keep(&mut fixed, "edge.http2", &old.http2, &mut new.http2);
     let (slots, new_slots) = (&old.limits.connections_max, &mut new.limits.connections_max);
     keep(&mut fixed, "edge.limits.connections_max", slots, new_slots);
@@ -66,9 +67,37 @@ pub(crate) fn apply(core: &Core, mut new: EdgeConfig) -> Result<Vec<&'static str
     if !mistakes.is_empty() {
         return Err(Error::Config(mistakes));
     }
+    upstreams(core, &old, &new)?;
     core.set_config(new);
     core.metrics.reloads.applied.fetch_add(1, Ordering::Relaxed);
     Ok(fixed)
+}
+
+/// Puts what stands behind the edge in force.
+///
+/// # Errors
+/// When an address is none, which the check of the configuration has told already.
+fn upstreams(core: &Core, old: &EdgeConfig, new: &EdgeConfig) -> Result<(), Error> {
+    let addresses = |config: &EdgeConfig, name: &str| config.upstreams.get(name).cloned().unwrap_or_default();
+    for name in SERVICES {
+        let wanted = addresses(new, name);
+        if wanted == addresses(old, name) {
+            continue;
+        }
+        let parsed = upstream::parsed(&wanted)?;
+        let is_taken = core.transports.get(name).is_some_and(|way| way.replace(&parsed, &new.resilience));
+        if !is_taken {
+            tracing::warn!(service = name, "the service runs in this process: its addresses are not used");
+        }
+    }
+    if old.resilience != new.resilience {
+        core.calls.gates.adjust(&new.resilience);
+        core.turns.adjust(new.resilience.edge, Duration::ZERO);
+    }
+    if old.http != new.http {
+        core.origins.replace(&new.http);
+    }
+    Ok(())
 }
 
 /// Leaves a value as it was; notes its key when it was to change.

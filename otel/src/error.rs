@@ -12,6 +12,9 @@ pub enum Error {
         #[source]
         source: tracing_subscriber::filter::ParseError,
     },
+    /// The log filter cannot be changed: what it belongs to is gone.
+    #[error("the log filter cannot be changed any more")]
+    FilterStays(#[source] tracing_subscriber::reload::Error),
     /// The endpoint of the collector is not a URL with a host.
     #[error("the OTLP endpoint {0:?} is not a URL")]
     Endpoint(String),

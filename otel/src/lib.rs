@@ -17,4 +17,4 @@ mod start;
 pub mod testing;
 
 pub use crate::error::Error;
-pub use crate::start::{Config, LogFormat, Telemetry, is_exporting, start};
+pub use crate::start::{Config, LogFormat, Telemetry, check_log_filter, is_exporting, start};

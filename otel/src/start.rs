@@ -16,7 +16,7 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 use tokio::runtime::Runtime;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::{EnvFilter, Layer, Registry};
+use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
 use crate::{Error, access, line};
 
@@ -60,6 +60,7 @@ pub enum LogFormat {
 /// Running telemetry. End it with [`Telemetry::shutdown`], or what is buffered is lost.
 #[derive(Debug)]
 pub struct Telemetry {
+    log: reload::Handle<EnvFilter, Registry>,
     tracers: SdkTracerProvider,
     export: Option<Export>,
 }
@@ -80,7 +81,7 @@ struct Export {
 /// # Errors
 /// [`Error::Filter`] and [`Error::Endpoint`] when the configuration is wrong, [`Error::AlreadyStarted`] on a second call.
 pub fn start(config: Config) -> Result<Telemetry, Error> {
-    let filter = log_filter(&config.log_filter)?;
+    let (filter, log) = reload::Layer::new(log_filter(&config.log_filter)?);
     let resource = Resource::builder().with_service_name(config.service_name.clone()).build();
     let mut tracers = SdkTracerProvider::builder().with_resource(resource.clone());
     let mut export = None;
@@ -106,7 +107,15 @@ pub fn start(config: Config) -> Result<Telemetry, Error> {
     }
     IS_EXPORTING.store(export.is_some(), Ordering::Relaxed);
     access::start(config.log_format);
-    Ok(Telemetry { tracers, export })
+    Ok(Telemetry { log, tracers, export })
+}
+
+/// Whether a log filter can be read.
+///
+/// # Errors
+/// [`Error::Filter`] when it cannot.
+pub fn check_log_filter(filter: &str) -> Result<(), Error> {
+    log_filter(filter).map(drop)
 }
 
 /// Whether this process sends its spans to a collector. Where none of them is ever seen, a path that is taken ten thousand
@@ -119,6 +128,14 @@ impl Telemetry {
     /// Whether a collector was found at the start.
     pub fn is_exporting(&self) -> bool {
         self.export.is_some()
+    }
+
+    /// Changes which lines are logged, from the next one on.
+    ///
+    /// # Errors
+    /// [`Error::Filter`] when it cannot be read; then nothing has changed.
+    pub fn set_log_filter(&self, filter: &str) -> Result<(), Error> {
+        self.log.reload(log_filter(filter)?).map_err(Error::FilterStays)
     }
 
     /// Sends what is buffered and ends. It blocks for some seconds at most when the collector is away.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use toml::Table;
 use vitrina_chassis::environment;
-use vitrina_edge::EdgeConfig;
+use vitrina_edge::{EdgeConfig, TelemetryConfig};
 use vitrina_images::S3Config;
 use vitrina_notifications::{Fcm, SendGrid};
 use vitrina_orders::MercadoPago;
@@ -19,7 +19,8 @@ use vitrina_orders::MercadoPago;
 #[serde(default)]
 pub(crate) struct Config {
     pub(crate) edge: EdgeConfig,
-    pub(crate) telemetry: Telemetry,
+    /// Without `otlp`: `http://127.0.0.1:4317`, quietly off when nothing listens there.
+    pub(crate) telemetry: TelemetryConfig,
     pub(crate) broker: Broker,
     /// Absent: the sandbox's.
     pub(crate) s3: Option<S3Config>,
@@ -30,7 +31,13 @@ pub(crate) struct Config {
     /// Absent: the sandbox's.
     pub(crate) fcm: Option<Fcm>,
     pub(crate) notifications: Notifications,
+    /// The sections as they were read, to be compared with those of later.
+    #[serde(skip)]
+    sections: Table,
 }
+
+/// Sections that are read at the start alone.
+const READ_AT_START: [&str; 6] = ["broker", "s3", "mercadopago", "sendgrid", "fcm", "notifications"];
 
 /// What people are told.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -38,14 +45,6 @@ pub(crate) struct Config {
 pub(crate) struct Notifications {
     /// Base of the links in mails, where people use the shop; absent: the edge's address.
     pub(crate) link_base: Option<String>,
-}
-
-/// Where telemetry goes.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Telemetry {
-    /// OTLP over gRPC; absent: `http://127.0.0.1:4317`, quietly off when nothing listens there.
-    pub(crate) otlp: Option<String>,
 }
 
 /// Which broker carries the events.
@@ -68,7 +67,20 @@ impl Config {
         if !mistakes.is_empty() {
             bail!("{}:\n  {}", path.display(), mistakes.join("\n  "));
         }
-        Config::deserialize(table).with_context(|| format!("{} is wrong", path.display()))
+        let config = Config::deserialize(table.clone());
+        let config = config.with_context(|| format!("{} is wrong", path.display()))?;
+        Ok(Config { sections: table, ..config })
+    }
+
+    /// What is different from `started` and takes effect at the next start only. What the edge says of its own section comes
+    /// beside it.
+    pub(crate) fn needs_restart(&self, started: &Config) -> Vec<&'static str> {
+        let is_other = |name: &&str| self.sections.get(*name) != started.sections.get(*name);
+        let mut changed: Vec<_> = READ_AT_START.into_iter().filter(is_other).collect();
+        if self.telemetry.otlp != started.telemetry.otlp {
+            changed.push("telemetry.otlp");
+        }
+        changed
     }
 }
 
@@ -84,16 +96,13 @@ fn mistakes(table: &Table) -> Vec<String> {
     for (section, value) in table {
         match (section.as_str(), value.as_table()) {
             ("edge", Some(keys)) => {
-                let wrong = wrong_keys::<EdgeConfig>("edge", keys);
-                if wrong.is_empty() {
-                    mistakes.extend(
-                        EdgeConfig::deserialize(keys.clone())
-                            .map_or_else(|_| Vec::new(), |edge| edge.mistakes()),
-                    );
-                }
-                mistakes.extend(wrong);
+                mistakes.extend(
+                    EdgeConfig::from_table(keys.clone()).map_or_else(|wrong| wrong, |edge| edge.mistakes()),
+                );
             }
-            ("telemetry", Some(keys)) => mistakes.extend(wrong_keys::<Telemetry>("telemetry", keys)),
+            ("telemetry", Some(keys)) => {
+                mistakes.extend(TelemetryConfig::from_table(keys.clone()).err().unwrap_or_default());
+            }
             ("broker", Some(keys)) => mistakes.extend(wrong_keys::<Broker>("broker", keys)),
             ("s3", Some(keys)) => mistakes.extend(wrong_keys::<S3Config>("s3", keys)),
             ("mercadopago", Some(keys)) => {
@@ -141,6 +150,22 @@ mod tests {
     #[test]
     fn an_empty_file_is_the_defaults() {
         assert!(mistakes(&Table::new()).is_empty());
+    }
+
+    #[test]
+    fn what_is_read_at_the_start_alone_is_told_apart() {
+        let config = |text: &str| {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            fs::write(file.path(), text).unwrap();
+            Config::read(file.path()).unwrap()
+        };
+        let started =
+            config("[notifications]\nlink_base = \"https://a.example\"\n[telemetry]\nlog = \"info\"\n");
+        let log =
+            config("[notifications]\nlink_base = \"https://a.example\"\n[telemetry]\nlog = \"debug\"\n");
+        assert!(log.needs_restart(&started).is_empty());
+        let other = config("[broker]\nurl = \"amqp://a\"\n[telemetry]\notlp = \"http://b:1\"\n");
+        assert_eq!(other.needs_restart(&started), ["broker", "notifications", "telemetry.otlp"]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod keep;
 mod outside;
 mod sandbox;
 mod seed;
+mod signals;
 mod up;
 
 use std::path::PathBuf;

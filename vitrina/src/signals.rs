@@ -1,8 +1,8 @@
-//! What a running shop does on signals: SIGTERM and Ctrl-C end it, SIGHUP has it read its configuration anew.
+//! What a running shop does on signals: SIGTERM and Ctrl-C end it, SIGHUP has it read its configuration anew. Without a file
+//! SIGHUP ends it, too: then it comes from a terminal that was closed.
 
 use anyhow::{Context, Result};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use vitrina_edge::{EdgeConfig, Running};
 
 /// The signals, from the moment they were asked for on.
 pub(crate) struct Signals {
@@ -20,16 +20,15 @@ impl Signals {
         })
     }
 
-    /// Until the shop is to end.
-    pub(crate) async fn obey(&mut self, edge: &Running, reread: impl Fn() -> Result<EdgeConfig>) {
+    /// Until the shop is to end. `reload` is absent when there is nothing to read.
+    pub(crate) async fn obey(&mut self, reload: Option<impl Fn()>) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
-                // What was wrong is in the log and in the numbers.
-                _ = self.hang_up.recv() => match reread() {
-                    Ok(config) => drop(edge.reload(config)),
-                    Err(error) => edge.refuse(&format!("{error:#}")),
+                _ = self.hang_up.recv() => match &reload {
+                    Some(reload) => reload(),
+                    None => return,
                 },
             }
         }

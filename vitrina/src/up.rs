@@ -10,10 +10,11 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use indicatif::ProgressBar;
 use tokio::net::TcpListener;
-use tracing::info;
+use tracing::{error, info, warn};
 use vitrina_broker::Broker;
 use vitrina_chassis::{Running, Transport};
-use vitrina_edge::{Edge, EdgeConfig, Upstreams};
+use vitrina_edge::{Edge, EdgeConfig, Running as RunningEdge, Upstreams};
+use vitrina_otel::Telemetry;
 use vitrina_proto::Clients;
 use vitrina_sandbox::Running as Sandbox;
 use vitrina_svc::{Name, Outside, Parts};
@@ -24,6 +25,7 @@ use crate::connect::Shop;
 use crate::data::Data;
 use crate::outside;
 use crate::seed::Plan;
+use crate::signals::Signals;
 
 /// How long a drain may take before what is left is given up.
 const DRAIN_WITHIN: Duration = Duration::from_secs(20);
@@ -37,7 +39,8 @@ const LOG: &str = "info,pingora_core=off,pingora_proxy=off";
   vitrina up --demo --data /tmp/demo
   vitrina up --listen 0.0.0.0:80 --broker amqp://guest:guest@queue:5672/%2f --otlp http://collector:4317
 
-Ctrl-C or SIGTERM drains: running requests are answered, nothing acknowledged is lost.")]
+Ctrl-C or SIGTERM drains: running requests are answered, nothing acknowledged is lost.
+SIGHUP reads the configuration file again, and names what needs a restart in the log; without a file it drains.")]
 pub(crate) struct UpOptions {
     /// Where the data lies; made when it is not there
     #[arg(long, default_value = DATA, env = "VITRINA_DATA")]
@@ -63,9 +66,9 @@ pub(crate) struct UpOptions {
     /// Configuration file; what it sets, flags and environment override
     #[arg(long, env = "VITRINA_CONFIG")]
     config: Option<PathBuf>,
-    /// Filter of the log, such as info or vitrina_edge=debug
-    #[arg(long, default_value = LOG, env = "VITRINA_LOG")]
-    log: String,
+    /// Filter of the log, such as info or vitrina_edge=debug [default: info, without what pingora says of broken connections]
+    #[arg(long, env = "VITRINA_LOG")]
+    log: Option<String>,
     /// Fills an empty data directory with a generated shop
     #[arg(long)]
     demo: bool,
@@ -77,15 +80,12 @@ const OTLP: &str = "http://127.0.0.1:4317";
 /// Runs the shop until it is told to stop.
 pub(crate) async fn run(options: UpOptions) -> Result<ExitCode> {
     let started = Instant::now();
-    let stop = vitrina_chassis::stop_signal().context("can't listen for signals")?;
-    let config = match &options.config {
-        Some(path) => Config::read(path)?,
-        None => Config::default(),
-    };
+    let mut signals = Signals::new()?;
+    let config = options.read()?;
     let telemetry = vitrina_otel::start(vitrina_otel::Config {
         service_name: "vitrina".to_owned(),
         otlp_endpoint: options.otlp.clone().or(config.telemetry.otlp.clone()).or(Some(OTLP.to_owned())),
-        log_filter: options.log.clone(),
+        log_filter: options.log_filter(&config),
         ..vitrina_otel::Config::default()
     })?;
     let data = Data::at(&options.data);
@@ -95,7 +95,8 @@ pub(crate) async fn run(options: UpOptions) -> Result<ExitCode> {
     let broker = vitrina_broker::open(broker_url, &data.store("broker")).await;
     let broker =
         broker.context("the broker's store can't be opened").map_err(|error| in_use(error, &data))?;
-    let edge_config = edge_config(&options, &config, &data)?;
+    let mut edge_config = edge_config(&options, &config, &data)?;
+    edge_config.listen = a_port_of_its_own(edge_config.listen)?;
     let sandbox = sandbox(&options.sandbox, &data).await?;
     let outside = outside::named(&config, sandbox.as_ref(), edge_config.listen);
     let services = start_services(&options, &data, &broker, &outside).await?;
@@ -120,7 +121,8 @@ pub(crate) async fn run(options: UpOptions) -> Result<ExitCode> {
             .context("the demo can't be made")?;
         println!("the demo shop is filled: log in as seller1 or buyer, password vitrina-demo");
     }
-    stop.await;
+    let reread = options.config.as_ref().map(|_| || reload(&options, (&edge, &telemetry), (&config, &data)));
+    signals.obey(reread).await;
     println!("draining");
     edge.drain().await;
     futures::future::join_all(services.into_iter().map(|service| service.drain(DRAIN_WITHIN))).await;
@@ -130,6 +132,34 @@ pub(crate) async fn run(options: UpOptions) -> Result<ExitCode> {
     broker.close().await;
     telemetry.shutdown();
     Ok(ExitCode::SUCCESS)
+}
+
+/// Reads the file anew and puts in force what can be changed while the shop runs. What was wrong, and what needs a restart,
+/// is in the log.
+fn reload(
+    options: &UpOptions,
+    (edge, telemetry): (&RunningEdge, &Telemetry),
+    (started, data): (&Config, &Data),
+) {
+    let read = options.read().and_then(|new| Ok((edge_config(options, &new, data)?, new)));
+    let (mut edge_config, new) = match read {
+        Ok(read) => read,
+        Err(error) => return edge.refuse(&format!("{error:#}")),
+    };
+    if edge_config.listen.port() == 0 {
+        edge_config.listen = edge.addr;
+    }
+    if edge.reload(edge_config).is_err() {
+        return;
+    }
+    let needs_restart = new.needs_restart(started);
+    if !needs_restart.is_empty() {
+        warn!(?needs_restart, "these take effect at the next start");
+    }
+    // The filter was checked with the rest, so this does not fail.
+    if let Err(error) = telemetry.set_log_filter(&options.log_filter(&new)) {
+        error!(error = &error as &dyn std::error::Error, "the filter of the log stays the same");
+    }
 }
 
 /// Starts every service and waits until each of them listens to its events: one that was published before would be lost to it.
@@ -214,16 +244,37 @@ fn edge_config(options: &UpOptions, config: &Config, data: &Data) -> Result<Edge
     if let Some(admin) = options.admin {
         edge.admin_listen = admin;
     }
-    if edge.listen.port() == 0 {
-        // Payment notifications come to this address, so it has to be known before the edge listens.
-        edge.listen = std::net::TcpListener::bind(edge.listen)
-            .and_then(|listener| listener.local_addr())
-            .with_context(|| format!("can't listen on {}", edge.listen))?;
-    }
     if edge.admin_token.is_none() {
         edge.admin_token = Some(data.admin_token()?);
     }
     Ok(edge)
+}
+
+/// The address with a port of its own in the place of 0: payment notifications come to it, so it has to be known before the
+/// edge listens.
+fn a_port_of_its_own(listen: SocketAddr) -> Result<SocketAddr> {
+    if listen.port() != 0 {
+        return Ok(listen);
+    }
+    std::net::TcpListener::bind(listen)
+        .and_then(|listener| listener.local_addr())
+        .with_context(|| format!("can't listen on {listen}"))
+}
+
+impl UpOptions {
+    /// The configuration as the file has it now.
+    fn read(&self) -> Result<Config> {
+        match &self.config {
+            Some(path) => Config::read(path),
+            None => Ok(Config::default()),
+        }
+    }
+
+    /// Flag or environment, then the file.
+    fn log_filter(&self, config: &Config) -> String {
+        let named = self.log.clone().or(config.telemetry.log.clone());
+        named.unwrap_or_else(|| LOG.to_owned())
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,10 @@
 //! What an operator does: back up, restore, verify, check a configuration.
 
-use vitrina_bench::{Shop, Way, story};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use vitrina_bench::{Client, Options, Shop, Way, story};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_restores_the_whole_shop_and_a_damaged_one_is_named() {
@@ -82,4 +86,67 @@ async fn a_second_shop_on_the_same_data_says_why_it_does_not_start() {
         .await;
     assert_eq!(code, 2, "{text}");
     assert!(text.contains("another shop"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shop_in_one_process_reloads_its_configuration_under_load() {
+    let folder = tempfile::tempdir().expect("the temporary directory can be written");
+    let file = folder.path().join("vitrina.toml");
+    let write = |text: &str| std::fs::write(&file, text).expect("it can be written");
+    write("");
+    let arguments = vec!["--config".to_owned(), file.display().to_string()];
+    let shop = Shop::start_with(Way::OneProcess, Options { arguments, ..Options::default() }).await;
+    let seller = story::seller(&shop.client(), "reload").await;
+    let (_, publication) = story::publication(&seller, "Radio").await;
+    let page = format!("/v1/publications/{publication}");
+    shop.client().get_until(&page, |answer| answer.status == 200).await;
+    let is_over = Arc::new(AtomicBool::new(false));
+    let clients = [page, "/v1/me".to_owned(), "/healthz".to_owned()]
+        .map(|path| tokio::spawn(ask(seller.client.clone(), path, is_over.clone())));
+
+    let long = format!("/healthz?a={}", "0".repeat(300));
+    write(
+        "[edge]\ndrain = 1\nlimits = { target_bytes_max = 200, heartbeat_ms = 0 }\n[broker]\nulr = 1\n[shop]\nx = 1\n",
+    );
+    shop.signal("shop", "HUP").await;
+    logged(&shop, "is refused").await;
+    for mistake in ["edge.drain:", "edge.limits.heartbeat_ms", "broker.ulr", "[shop]"] {
+        assert!(shop.log().contains(mistake), "{mistake} is not named:\n{}", shop.log());
+    }
+    shop.client().get(&long).await.expect(200);
+
+    write(
+        "[edge]\nlimits = { target_bytes_max = 200 }\nhttp2 = { cleartext = true }\n[broker]\nurl = \"amqp://other\"\n",
+    );
+    shop.signal("shop", "HUP").await;
+    shop.client().get_until(&long, |answer| answer.status == 414).await;
+    for name in ["edge.http2", "\"broker\""] {
+        logged(&shop, name).await;
+    }
+    is_over.store(true, Ordering::Relaxed);
+    for client in clients {
+        let answers = client.await.expect("no request fails");
+        assert!(answers > 0);
+    }
+}
+
+/// Asks without a pause; gives how many answers came.
+async fn ask(client: Client, path: String, is_over: Arc<AtomicBool>) -> usize {
+    let mut answers = 0;
+    while !is_over.load(Ordering::Relaxed) {
+        client.get(&path).await.expect(200);
+        answers += 1;
+    }
+    answers
+}
+
+/// Waits until the shop has written some words to its log.
+async fn logged(shop: &Shop, words: &str) {
+    for _ in 0..600 {
+        if shop.log().contains(words) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("no {words:?} in the log:\n{}", shop.log());
 }

@@ -20,7 +20,7 @@ pub(super) fn routes() -> Topic {
 /// Makes a coupon: the body is the contract's `CreateCouponRequest`. A second time with the same terms changes nothing and tells
 /// how many orders use it.
 async fn create_coupon(State(core): Shared, body: Bytes) -> Response {
-    let Some(orders) = core.transports.get("orders") else {
+    let Some(orders) = core.transport("orders") else {
         return refusal(501, "service_not_configured", "There is no orders service.");
     };
     let message: CreateCouponRequest = match serde_json::from_slice(&body) {

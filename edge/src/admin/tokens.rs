@@ -25,7 +25,7 @@ pub(super) fn routes() -> Topic {
 }
 
 async fn issue_token(State(core): Shared, Json(request): Json<TokenRequest>) -> Response {
-    let Some(users) = core.transports.get("users") else {
+    let Some(users) = core.transport("users") else {
         return refusal(501, "service_not_configured", "There is no users service.");
     };
     let message = IssueTokenRequest { login: request.login };

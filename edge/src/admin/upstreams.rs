@@ -23,6 +23,7 @@ pub(super) fn routes() -> Topic {
 async fn upstreams(State(core): Shared) -> Response {
     let services = view::upstreams(&core.transports, &core.calls.gates).await;
     let services = services.into_iter().map(AnyView::Service);
-    let plain = core.origins.iter().map(|origin| AnyView::Http(origin.view()));
+    let plain = core.origins.list();
+    let plain = plain.iter().map(|origin| AnyView::Http(origin.view()));
     Json(services.chain(plain).collect::<Vec<_>>()).into_response()
 }

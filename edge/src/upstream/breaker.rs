@@ -83,6 +83,27 @@ impl Breaker {
         Self { settings, state: State::Closed(Window::new(settings.window(), now)), generation: 0 }
     }
 
+    /// One that lets nothing through until a probe says that somebody is there.
+    pub(crate) fn unproven(settings: settings::Breaker) -> Self {
+        Self { settings, state: State::Open, generation: 0 }
+    }
+
+    /// Puts other settings in force; what they say of calls begins to hold with the next one.
+    pub(crate) fn adjust(&mut self, settings: settings::Breaker, now: Instant) {
+        let is_other_window = self.settings.window_ms != settings.window_ms;
+        self.settings = settings;
+        if let State::Closed(window) = &mut self.state
+            && is_other_window
+        {
+            *window = Window::new(settings.window(), now);
+        }
+    }
+
+    /// How long to wait between two probes.
+    pub(crate) fn probe_pause(&self) -> Duration {
+        self.settings.probe()
+    }
+
     pub(crate) fn phase(&self) -> Phase {
         match self.state {
             State::Closed(_) => Phase::Closed,
@@ -304,6 +325,23 @@ mod tests {
         let ticket = case.breaker.admit(case.now).unwrap();
         assert_eq!(case.breaker.trip(ticket), Some(Phase::Open));
         assert_eq!(case.breaker.trip(ticket), None);
+    }
+
+    #[test]
+    fn an_unproven_one_waits_for_a_probe() {
+        let mut case = Case::new();
+        case.breaker = Breaker::unproven(settings::Breaker::default());
+        assert!(case.breaker.admit(case.now).is_none());
+        case.breaker.probed();
+        assert_eq!(case.calls(3, Outcome::Success), Phase::Closed);
+    }
+
+    #[test]
+    fn other_settings_hold_from_the_next_call_on() {
+        let mut case = Case::new();
+        case.calls(4, Outcome::Failure);
+        case.breaker.adjust(settings::Breaker { calls_min: 5, ..settings::Breaker::default() }, case.now);
+        assert_eq!(case.calls(1, Outcome::Failure), Phase::Open);
     }
 
     #[test]

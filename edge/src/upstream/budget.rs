@@ -14,20 +14,32 @@ const RETRY_COST: u64 = 100;
 pub(crate) struct Budget {
     tokens: AtomicU64,
     /// Earned by each call.
-    percent: u64,
+    percent: AtomicU64,
 }
 
 impl Budget {
     /// A full budget of that many retries for a hundred calls.
     pub(crate) fn new(percent: u32) -> Self {
-        let percent = u64::from(percent);
-        Self { tokens: AtomicU64::new(if percent == 0 { 0 } else { AT_ONCE * RETRY_COST }), percent }
+        let budget = Self { tokens: AtomicU64::new(0), percent: AtomicU64::new(0) };
+        budget.adjust(percent);
+        budget
+    }
+
+    /// Changes how many retries a hundred calls earn. A budget without any is emptied, a new one full.
+    pub(crate) fn adjust(&self, percent: u32) {
+        let before = self.percent.swap(percent.into(), Ordering::Relaxed);
+        if percent == 0 {
+            self.tokens.store(0, Ordering::Relaxed);
+        } else if before == 0 {
+            self.tokens.store(AT_ONCE * RETRY_COST, Ordering::Relaxed);
+        }
     }
 
     /// A call was made.
     pub(crate) fn earn(&self) {
+        let percent = self.percent.load(Ordering::Relaxed);
         let _ = self.tokens.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-            (left < AT_ONCE * RETRY_COST).then_some(left + self.percent)
+            (left < AT_ONCE * RETRY_COST).then_some(left + percent)
         });
     }
 
@@ -55,6 +67,10 @@ mod tests {
     fn without_a_share_there_are_none() {
         let budget = Budget::new(0);
         (0..1_000).for_each(|_| budget.earn());
+        assert!(!budget.spend());
+        budget.adjust(10);
+        assert!(budget.spend());
+        budget.adjust(0);
         assert!(!budget.spend());
     }
 }

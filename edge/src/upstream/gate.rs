@@ -39,7 +39,6 @@ pub(crate) struct Gate {
     budget: Budget,
     /// By which it is asked how it is.
     transport: Transport,
-    probe: Duration,
     opened: AtomicU64,
     refused: AtomicU64,
     retries: AtomicU64,
@@ -81,8 +80,17 @@ impl Gates {
         self.0.get(rpc.split('.').nth(1)?)
     }
 
+    /// The gates of the services that this shop runs with.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Arc<Gate>)> {
-        self.0.iter().map(|(name, gate)| (name.as_str(), gate))
+        let is_there = |(_, gate): &(&String, &Arc<Gate>)| gate.transport.is_configured();
+        self.0.iter().filter(is_there).map(|(name, gate)| (name.as_str(), gate))
+    }
+
+    /// Puts other settings in force at each of them.
+    pub(crate) fn adjust(&self, resilience: &Resilience) {
+        for gate in self.0.values() {
+            gate.adjust(resilience);
+        }
     }
 }
 
@@ -94,11 +102,18 @@ impl Gate {
             limiter: Arc::new(Limiter::new(resilience.service, resilience.patience())),
             budget: Budget::new(resilience.retry_percent),
             transport,
-            probe: resilience.breaker.probe(),
             opened: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             retries: AtomicU64::new(0),
         }
+    }
+
+    /// Puts other settings in force. Calls under way run to their end.
+    pub(crate) fn adjust(&self, resilience: &Resilience) {
+        self.breaker().adjust(resilience.breaker, Instant::now());
+        self.limiter.adjust(resilience.service, resilience.patience());
+        self.budget.adjust(resilience.retry_percent);
+        self.transport.adjust(resilience);
     }
 
     /// Lets one call pass, at once or after a short wait for a place.
@@ -206,7 +221,7 @@ impl Drop for Pass {
 /// Asks a service how it is until it is well, or the edge is gone.
 async fn probe(gate: Arc<Gate>) {
     let gate_of = Arc::downgrade(&gate);
-    let (transport, pause) = (gate.transport.clone(), gate.probe);
+    let (transport, pause) = (gate.transport.clone(), gate.breaker().probe_pause());
     drop(gate);
     loop {
         health::pause(pause).await;

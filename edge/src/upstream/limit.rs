@@ -65,6 +65,15 @@ impl Limit {
         }
     }
 
+    /// Puts other bounds in force. A limit that stood at its upper bound goes on there.
+    pub(super) fn adjust(&mut self, bounds: Concurrency) {
+        if self.value >= to_f64(self.bounds.max) {
+            self.value = to_f64(bounds.max);
+        }
+        self.bounds = bounds;
+        self.value = self.value.clamp(to_f64(bounds.min), to_f64(bounds.max));
+    }
+
     /// Calls that may be in flight, at least 1.
     pub(super) fn value(&self) -> usize {
         // Within its bounds, which are small; a fraction does not count.
@@ -174,6 +183,15 @@ mod tests {
         case.second("get", 40, 100);
         let low = case.second("get", 40, 100);
         assert_eq!(case.second("get", 1, 1), low);
+    }
+
+    #[test]
+    fn other_bounds_hold_at_once() {
+        let mut case = Case::new();
+        case.limit.adjust(Concurrency { max: 200, ..BOUNDS });
+        assert_eq!(case.limit.value(), 200);
+        case.limit.adjust(Concurrency { max: 50, ..BOUNDS });
+        assert_eq!(case.limit.value(), 50);
     }
 
     #[test]

@@ -25,7 +25,6 @@ const IMPATIENCE: u32 = 10;
 /// A limit with its permits.
 #[derive(Debug)]
 pub(crate) struct Limiter {
-    patience: Duration,
     inner: Mutex<Inner>,
 }
 
@@ -50,6 +49,7 @@ pub(crate) struct LimiterView {
 #[derive(Debug)]
 struct Inner {
     limit: Limit,
+    patience: Duration,
     in_flight: usize,
     queues: [Queue; Priority::ALL.len()],
     shed: [u64; Priority::ALL.len()],
@@ -69,11 +69,22 @@ impl Limiter {
         let queue = || Queue { waiting: VecDeque::new(), busy_since: now };
         let inner = Inner {
             limit: Limit::new(bounds, now),
+            patience,
             in_flight: 0,
             queues: [queue(), queue(), queue(), queue()],
             shed: [0; Priority::ALL.len()],
         };
-        Self { patience, inner: Mutex::new(inner) }
+        Self { inner: Mutex::new(inner) }
+    }
+
+    /// Puts other bounds in force. What is in flight above a lower one runs to its end.
+    pub(crate) fn adjust(self: &Arc<Self>, bounds: Concurrency, patience: Duration) {
+        {
+            let mut inner = self.lock();
+            inner.limit.adjust(bounds);
+            inner.patience = patience;
+        }
+        self.hand_on();
     }
 
     /// A permit, at once or after a short wait that never goes on past the deadline.
@@ -86,20 +97,19 @@ impl Limiter {
         deadline: Instant,
     ) -> Result<Permit, Shed> {
         let now = Instant::now();
-        let (granted, is_standing) = {
+        let (granted, patience) = {
             let mut inner = self.lock();
             if inner.has_place(priority) {
                 inner.take();
                 return Ok(Permit(self.clone()));
             }
-            let waiting = if self.patience.is_zero() { None } else { inner.enqueue(priority, now) };
-            let Some(waiting) = waiting else {
+            let waiting = if inner.patience.is_zero() { None } else { inner.enqueue(priority, now) };
+            let Some((granted, is_standing)) = waiting else {
                 inner.shed[priority as usize] += 1;
                 return Err(Shed);
             };
-            waiting
+            (granted, if is_standing { inner.patience / IMPATIENCE } else { inner.patience })
         };
-        let patience = if is_standing { self.patience / IMPATIENCE } else { self.patience };
         let until = deadline.min(now + patience);
         match tokio::time::timeout_at(until.into(), granted).await {
             Ok(Ok(permit)) => Ok(permit),
@@ -245,6 +255,19 @@ mod tests {
         assert_eq!(limiter.view().shed, [1, 1, 1, 1]);
         drop(permits);
         assert_eq!(limiter.view().in_flight, 0);
+    }
+
+    #[tokio::test]
+    async fn who_waits_gets_the_place_that_a_higher_limit_gives() {
+        let limiter = limiter(1, 60_000);
+        let _held = limiter.acquire(Priority::Read, deadline()).await.unwrap();
+        let waiting = {
+            let limiter = limiter.clone();
+            tokio::spawn(async move { limiter.acquire(Priority::Checkout, deadline()).await })
+        };
+        waits(&limiter, 1).await;
+        limiter.adjust(Concurrency { min: 2, max: 2, ..Concurrency::default() }, LONG);
+        assert!(waiting.await.unwrap().is_ok());
     }
 
     #[tokio::test]

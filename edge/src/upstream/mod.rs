@@ -7,6 +7,7 @@
 //! scope (deadline, retries, span) ─▶ gate (breaker, bulkhead) ─▶ transport (faults) ─▶ pool (balance, ejection) ─▶ connection
 //! ```
 
+mod address;
 mod breaker;
 mod budget;
 mod faults;
@@ -32,6 +33,7 @@ use tonic::body::Body;
 use tower::Service;
 use tower::util::BoxCloneSyncService;
 
+pub(crate) use address::Address;
 pub(crate) use faults::{Fault, Faults};
 pub(crate) use gate::Gates;
 pub(crate) use limiter::Limiter;
@@ -43,7 +45,7 @@ pub(crate) use trouble::Trouble;
 
 use pool::Pool;
 
-use crate::config::EdgeConfig;
+use crate::config::{EdgeConfig, SERVICES};
 use crate::error::Error;
 
 /// A service in the same process: what `tonic::service::Routes` is, boxed.
@@ -101,23 +103,32 @@ impl Upstreams {
         self
     }
 
-    /// Opens the transports; connections are made at the first call.
+    /// Opens a transport for each service of the shop, also for those that it runs without; connections are made at the
+    /// first call.
     pub(crate) fn open(
         self,
         faults: &Arc<Faults>,
         resilience: &Resilience,
     ) -> Result<BTreeMap<String, Transport>, Error> {
-        self.sources
-            .into_iter()
-            .map(|(name, source)| {
-                let transport = match source {
-                    Source::Tcp(addresses) => {
-                        Transport::tcp(&name, Pool::open(&addresses, resilience)?, faults.clone())
-                    }
-                    Source::InProcess(service) => Transport::in_process(&name, service, faults.clone()),
-                };
-                Ok((name, transport))
-            })
-            .collect()
+        let absent = SERVICES.map(|name| (name.to_owned(), Source::Tcp(Vec::new())));
+        let mut sources = BTreeMap::from(absent);
+        sources.extend(self.sources);
+        let open = |(name, source): (String, Source)| {
+            let transport = match source {
+                Source::Tcp(addresses) => {
+                    let pool = Pool::open(&parsed(&addresses)?, resilience);
+                    Transport::tcp(&name, pool, faults.clone())
+                }
+                Source::InProcess(service) => Transport::in_process(&name, service, faults.clone()),
+            };
+            Ok((name, transport))
+        };
+        sources.into_iter().map(open).collect()
     }
+}
+
+/// # Errors
+/// The first that is no address.
+pub(crate) fn parsed(addresses: &[String]) -> Result<Vec<Address>, Error> {
+    addresses.iter().map(|address| Address::parse(address)).collect()
 }

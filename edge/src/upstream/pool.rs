@@ -4,40 +4,36 @@
 //! a slow replica gets less of the load and one that hangs next to nothing. An address is ejected as soon as nobody is there,
 //! or when its breaker finds that it fails too often, and asked in the background until it is well. When all of them are
 //! ejected, trying is better than refusing: the breaker of the service decides then.
+//!
+//! The addresses may be others at any time. One that stays keeps what is known of it, one that comes is asked how it is before
+//! a call goes to it, and calls under way at one that goes are answered there.
 
 use std::error::Error as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use rand::Rng;
 use tonic::body::Body;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 use tonic::{Code, Status, TimeoutExpired};
 use tower::ServiceExt;
 
+use super::address::Address;
 use super::breaker::{Breaker, Outcome, Phase, Ticket};
 use super::health;
 use super::load::Load;
-use super::settings::Resilience;
+use super::settings::{self, Resilience};
 use super::trouble::Trouble;
-use crate::error::Error;
-
-/// A connection that takes longer than this is not going to be there in time for a page.
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
-
-/// Silence after which a connection is probed, and how long the probe may take: a machine that vanished without a word
-/// is found out in 8 s.
-const PROBE_AFTER: Duration = Duration::from_secs(5);
-const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A call that was dropped this close to its deadline was not given up by a client.
 const DEADLINE_MARGIN: Duration = Duration::from_millis(5);
 
 /// Connections to the replicas of a service.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Pool {
-    members: Vec<Arc<Member>>,
+    members: ArcSwap<Vec<Arc<Member>>>,
 }
 
 /// How it stands with an address, for the operator.
@@ -59,7 +55,6 @@ struct Member {
     load: Mutex<Load>,
     in_flight: AtomicUsize,
     ejections: AtomicUsize,
-    probe: Duration,
 }
 
 /// A call to one address. Dropped without an answer it was given up, by a client or at its deadline.
@@ -71,11 +66,43 @@ struct Flight {
 }
 
 impl Pool {
-    /// # Errors
-    /// When an address is none. A service that is not there is no error: the call will tell.
-    pub(crate) fn open(addresses: &[String], resilience: &Resilience) -> Result<Self, Error> {
-        let member = |address: &String| Member::open(address, resilience).map(Arc::new);
-        Ok(Self { members: addresses.iter().map(member).collect::<Result<_, Error>>()? })
+    pub(crate) fn open(addresses: &[Address], resilience: &Resilience) -> Self {
+        let breaker = || Breaker::new(resilience.breaker, Instant::now());
+        let member = |address| Arc::new(Member::open(address, resilience, breaker()));
+        Self { members: ArcSwap::from_pointee(addresses.iter().map(member).collect()) }
+    }
+
+    /// Takes these addresses in the place of those that there are.
+    pub(crate) fn replace(&self, addresses: &[Address], resilience: &Resilience) {
+        let known = self.members.load();
+        // Nobody else could serve while an only address is asked how it is.
+        let is_only = addresses.len() <= 1;
+        let member = |address: &Address| {
+            if let Some(stays) = known.iter().find(|member| member.address == address.text()) {
+                return stays.clone();
+            }
+            if is_only {
+                let breaker = Breaker::new(resilience.breaker, Instant::now());
+                return Arc::new(Member::open(address, resilience, breaker));
+            }
+            let comes = Member::open(address, resilience, Breaker::unproven(resilience.breaker));
+            let comes = Arc::new(comes);
+            tokio::spawn(probe(comes.clone()));
+            comes
+        };
+        self.members.store(Arc::new(addresses.iter().map(member).collect()));
+    }
+
+    /// Puts other settings of the breakers in force.
+    pub(crate) fn adjust(&self, settings: settings::Breaker) {
+        for member in self.members.load().iter() {
+            member.breaker().adjust(settings, Instant::now());
+        }
+    }
+
+    /// Whether there is no address at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.members.load().is_empty()
     }
 
     /// Sends a request to the better one of two addresses.
@@ -110,47 +137,40 @@ impl Pool {
             in_flight: member.in_flight.load(Ordering::Relaxed),
             ejections: member.ejections.load(Ordering::Relaxed),
         };
-        self.members.iter().map(view).collect()
+        self.members.load().iter().map(view).collect()
     }
 
     /// The one with less load of two that are not ejected, with the right to call it if a breaker gives one.
-    fn pick(&self) -> Option<(&Arc<Member>, Option<Ticket>)> {
-        let count = self.members.len();
+    fn pick(&self) -> Option<(Arc<Member>, Option<Ticket>)> {
+        let members = self.members.load();
+        let count = members.len();
         if count <= 1 {
             // Nobody is there to take the calls of an only address.
-            return self.members.first().map(|only| (only, None));
+            return members.first().map(|only| (only.clone(), None));
         }
         let now = Instant::now();
         let from = rand::thread_rng().gen_range(0..count);
-        let in_turn = || (0..count).map(move |step| &self.members[(from + step) % count]);
+        let in_turn = || (0..count).map(|step| &members[(from + step) % count]);
         let is_there = |member: &&Arc<Member>| member.breaker().phase() != Phase::Open;
         let less = |one: &&Arc<Member>, other: &&Arc<Member>| one.cost(now).total_cmp(&other.cost(now));
         let better = in_turn().filter(is_there).take(2).min_by(less);
         let member = better.or_else(|| in_turn().take(2).min_by(less))?;
-        Some((member, member.breaker().admit(now)))
+        let ticket = member.breaker().admit(now);
+        Some((member.clone(), ticket))
     }
 }
 
 impl Member {
-    fn open(address: &str, resilience: &Resilience) -> Result<Self, Error> {
-        let uri = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
-        let endpoint = Endpoint::from_shared(uri)
-            .map_err(|source| Error::Address { address: address.to_owned(), source })?
-            .connect_timeout(CONNECT_TIMEOUT)
-            .tcp_nodelay(true)
-            .http2_keep_alive_interval(PROBE_AFTER)
-            .keep_alive_timeout(PROBE_TIMEOUT);
-        let now = Instant::now();
-        Ok(Self {
-            address: address.to_owned(),
-            channels: (0..resilience.connections).map(|_| endpoint.connect_lazy()).collect(),
+    fn open(address: &Address, resilience: &Resilience, breaker: Breaker) -> Self {
+        Self {
+            address: address.text().to_owned(),
+            channels: address.connections(resilience.connections),
             next: AtomicUsize::new(0),
-            breaker: Mutex::new(Breaker::new(resilience.breaker, now)),
-            load: Mutex::new(Load::new(now)),
+            breaker: Mutex::new(breaker),
+            load: Mutex::new(Load::new(Instant::now())),
             in_flight: AtomicUsize::new(0),
             ejections: AtomicUsize::new(0),
-            probe: resilience.breaker.probe(),
-        })
+        }
     }
 
     fn channel(&self) -> Channel {
@@ -250,9 +270,9 @@ fn fault(error: &tonic::transport::Error) -> Status {
     Trouble::Unreachable.status()
 }
 
-/// Asks an ejected address how it is until it is well, or the edge is gone.
+/// Asks an ejected or new address how it is until it is well, or not one of ours any more.
 async fn probe(member: Arc<Member>) {
-    let (channel, pause) = (member.channel(), member.probe);
+    let (channel, pause) = (member.channel(), member.breaker().probe_pause());
     let member = Arc::downgrade(&member);
     loop {
         health::pause(pause).await;

@@ -11,8 +11,10 @@ use tonic::body::Body;
 use tower::{Service, ServiceExt};
 
 use super::InProcess;
+use super::address::Address;
 use super::faults::Faults;
 use super::pool::{AddressView, Pool};
+use super::settings::Resilience;
 
 /// A way to one service; cheap to clone.
 #[derive(Clone, Debug)]
@@ -25,9 +27,9 @@ pub(crate) struct Transport {
 
 #[derive(Clone, Debug)]
 enum Way {
+    /// Without an address, every call is refused as unimplemented.
     Tcp(Arc<Pool>),
     InProcess(InProcess),
-    Absent,
 }
 
 /// What went through a transport, for the operator.
@@ -53,9 +55,35 @@ impl Transport {
         Self::new(name, Way::InProcess(service), None)
     }
 
-    /// A service that is not configured: every call is refused as unimplemented.
+    /// A service that is none of the shop's: every call is refused as unimplemented.
     pub(crate) fn absent(name: &str) -> Self {
-        Self::new(name, Way::Absent, None)
+        Self::new(name, Way::Tcp(Arc::default()), None)
+    }
+
+    /// Whether the shop runs with this service.
+    pub(crate) fn is_configured(&self) -> bool {
+        match &self.way {
+            Way::Tcp(pool) => !pool.is_empty(),
+            Way::InProcess(_) => true,
+        }
+    }
+
+    /// Takes other addresses; `false` when the service runs in this process and has none.
+    pub(crate) fn replace(&self, addresses: &[Address], resilience: &Resilience) -> bool {
+        match &self.way {
+            Way::Tcp(pool) => {
+                pool.replace(addresses, resilience);
+                true
+            }
+            Way::InProcess(_) => false,
+        }
+    }
+
+    /// Puts other settings in force for each address.
+    pub(crate) fn adjust(&self, resilience: &Resilience) {
+        if let Way::Tcp(pool) = &self.way {
+            pool.adjust(resilience.breaker);
+        }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -70,7 +98,15 @@ impl Transport {
     pub(crate) fn addresses(&self) -> Vec<AddressView> {
         match &self.way {
             Way::Tcp(pool) => pool.view(),
-            Way::InProcess(_) | Way::Absent => Vec::new(),
+            Way::InProcess(_) => Vec::new(),
+        }
+    }
+
+    /// How it is reached, as operators read it.
+    pub(crate) fn kind(&self) -> &'static str {
+        match &self.way {
+            Way::Tcp(_) => "tcp",
+            Way::InProcess(_) => "in-process",
         }
     }
 
@@ -83,12 +119,12 @@ impl Transport {
             faults.apply(&self.name).await?;
         }
         match self.way {
+            Way::Tcp(pool) if pool.is_empty() => Err(not_configured(&self.name)),
             Way::Tcp(pool) => pool.send(request).await,
             Way::InProcess(service) => match service.oneshot(request).await {
                 Ok(answer) => Ok(answer),
                 Err(never) => match never {},
             },
-            Way::Absent => Err(not_configured(&self.name)),
         }
     }
 }

@@ -84,7 +84,7 @@ async fn upstream(transport: &Transport, gate: GateView) -> UpstreamView {
     UpstreamView {
         name: transport.name().to_owned(),
         ready: health::is_ready(transport.clone()).await,
-        transport: if addresses.is_empty() { "in-process" } else { "tcp" },
+        transport: transport.kind(),
         addresses,
         calls: counts.calls.load(Ordering::Relaxed),
         failures: counts.failures.load(Ordering::Relaxed),
@@ -138,6 +138,7 @@ pub(crate) fn render(
     });
     family(out, "vitrina_edge_shed_total", "counter", shed.collect());
 
+    // Those of services that it runs without have no addresses.
     let ejections = transports.values().flat_map(|transport| {
         let labels = |address: &str| format!("service=\"{}\",address=\"{address}\"", transport.name());
         let line = |view: super::pool::AddressView| (labels(&view.address), view.ejections as u64);

@@ -19,12 +19,14 @@ struct Process {
 
 impl Process {
     fn start(config: &Path, more: &[&str]) -> Self {
+        let log = std::fs::File::create(config.with_extension("log")).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_vitrina-edge"))
             .arg("--config")
             .arg(config)
             .args(more)
+            .env_remove("VITRINA_LOG")
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(log)
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
@@ -198,4 +200,46 @@ async fn a_reload_under_load_fails_no_request() {
         tokio::time::timeout(LIMIT, in_force).await.expect("the new origin is allowed");
     }
     load.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_filter_of_the_log_is_reloaded_and_every_mistake_is_logged() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut edge = Process::start(&configure(&dir, ""), &[]);
+    edge.address();
+    let log = || std::fs::read_to_string(dir.path().join("vitrina.log")).unwrap();
+    let until_logged = async |words: &str| {
+        let logged = async {
+            while !log().contains(words) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(LIMIT, logged).await.unwrap_or_else(|_| panic!("no {words:?} in {}", log()));
+    };
+    configure(&dir, "heartbeat = 1\n[telemetry]\nlog = \"a=loud\"\nopt = 1\n");
+    edge.signal("HUP");
+    until_logged("is refused").await;
+    let text = log();
+    for mistake in ["edge.heartbeat", "telemetry.log", "telemetry.opt"] {
+        assert!(text.contains(mistake), "{mistake} is not in {text}");
+    }
+    configure(&dir, "[telemetry]\notlp = \"http://127.0.0.1:1\"\nlog = \"warn,vitrina_edge=debug\"\n");
+    edge.signal("HUP");
+    until_logged("telemetry.otlp").await;
+    configure(&dir, "[edge.http2]\ncleartext = true\n[telemetry]\nlog = \"error\"\n");
+    edge.signal("HUP");
+    until_logged("edge.http2").await;
+    let before = log().matches("is reloaded").count();
+    // Now at the level of errors: a further reload leaves no line, a refused one does.
+    edge.signal("HUP");
+    configure(&dir, "heartbeat = 2\n");
+    edge.signal("HUP");
+    let refused = || log().matches("is refused").count() == 2;
+    let logged = async {
+        while !refused() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(LIMIT, logged).await.unwrap();
+    assert_eq!(log().matches("is reloaded").count(), before);
 }

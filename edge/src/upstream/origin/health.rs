@@ -1,7 +1,5 @@
 //! Looks after the addresses of the upstreams that have a path for it.
 
-use std::sync::Arc;
-
 use futures::future::join_all;
 use http::{Request, header};
 use http_body_util::Empty;
@@ -13,10 +11,21 @@ use super::{Origin, Origins};
 
 /// Checks every address of every upstream until dropped.
 pub(crate) async fn keep_watch(origins: &Origins) {
-    join_all(origins.iter().map(watch)).await;
+    loop {
+        let list = origins.list();
+        let watch_all = async {
+            join_all(list.iter().map(|origin| watch(origin))).await;
+            // None of them has a path for it.
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = watch_all => {}
+            () = origins.changed() => {}
+        }
+    }
 }
 
-async fn watch(origin: &Arc<Origin>) {
+async fn watch(origin: &Origin) {
     let Some(path) = &origin.config.health_path else {
         return;
     };

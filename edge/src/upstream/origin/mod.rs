@@ -23,7 +23,9 @@ use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arc_swap::ArcSwap;
 use http::Method;
+use tokio::sync::Notify;
 use tracing::Span;
 use tracing::field::Empty;
 
@@ -44,8 +46,12 @@ use crate::config::{HttpUpstream, Rate, Rates};
 static LABELS: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
 
 /// All upstreams, the longest prefix first.
-#[derive(Debug, Default)]
-pub(crate) struct Origins(Vec<Arc<Origin>>);
+#[derive(Debug)]
+pub(crate) struct Origins {
+    list: ArcSwap<Vec<Arc<Origin>>>,
+    /// Others have taken their place.
+    changed: Notify,
+}
 
 /// One upstream at work.
 #[derive(Debug)]
@@ -64,18 +70,37 @@ pub(crate) struct Origin {
 
 impl Origins {
     pub(crate) fn new(upstreams: &[HttpUpstream]) -> Self {
-        let mut origins: Vec<_> = upstreams.iter().map(|config| Arc::new(Origin::new(config))).collect();
-        origins.sort_by_key(|origin| std::cmp::Reverse(origin.config.path_prefix.len()));
-        Self(origins)
+        let origins = Self { list: ArcSwap::default(), changed: Notify::new() };
+        origins.replace(upstreams);
+        origins
+    }
+
+    /// Takes these upstreams in the place of those that there are. One whose section is the same goes on; one whose section is
+    /// another begins anew, while requests under way end with the old one.
+    pub(crate) fn replace(&self, upstreams: &[HttpUpstream]) {
+        let known = self.list.load();
+        let origin = |config: &HttpUpstream| match known.iter().find(|origin| origin.config == *config) {
+            Some(stays) => stays.clone(),
+            None => Arc::new(Origin::new(config)),
+        };
+        let mut list: Vec<_> = upstreams.iter().map(origin).collect();
+        list.sort_by_key(|origin| std::cmp::Reverse(origin.config.path_prefix.len()));
+        self.list.store(Arc::new(list));
+        self.changed.notify_one();
     }
 
     /// Whose prefix a path has.
-    pub(crate) fn find(&self, path: &str) -> Option<&Arc<Origin>> {
-        self.0.iter().find(|origin| origin.below(path).is_some())
+    pub(crate) fn find(&self, path: &str) -> Option<Arc<Origin>> {
+        self.list.load().iter().find(|origin| origin.below(path).is_some()).cloned()
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Origin>> {
-        self.0.iter()
+    pub(crate) fn list(&self) -> Arc<Vec<Arc<Origin>>> {
+        self.list.load_full()
+    }
+
+    /// Until others have taken their place.
+    async fn changed(&self) {
+        self.changed.notified().await;
     }
 }
 
@@ -166,6 +191,19 @@ mod tests {
         assert_eq!(found("/old/cmsx"), Some("/old"));
         assert_eq!(found("/older"), Some("/"));
         assert_eq!(found("/old"), Some("/old"));
+    }
+
+    #[test]
+    fn who_stays_the_same_goes_on_when_others_change() {
+        let origins = origins(&["/old", "/cms"]);
+        let (old, cms) = (origins.find("/old").unwrap(), origins.find("/cms").unwrap());
+        let same = old.config.clone();
+        let other = HttpUpstream { cache: true, ..cms.config.clone() };
+        origins.replace(&[same, other]);
+        assert!(Arc::ptr_eq(&old, &origins.find("/old").unwrap()));
+        assert!(!Arc::ptr_eq(&cms, &origins.find("/cms").unwrap()));
+        origins.replace(&[]);
+        assert!(origins.find("/old").is_none());
     }
 
     #[test]
