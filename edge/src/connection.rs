@@ -3,7 +3,8 @@
 //! pingora bounds each single read of a header, not the header as a whole, so a client that sends a byte now and then
 //! would hold its connection for ever. This stream counts from the first byte of a header and ends the connection when
 //! the header is not complete in time. Of HTTP/2 it times the preface; there the headers of all requests come through one
-//! stream, and pingora ends a connection on which no request has come for the idle time. Nothing is kept; a crash closes
+//! stream, and pingora ends a connection on which no request has come for the idle time. What pingora says to a request that
+//! it could not read becomes a problem document on its way out. Nothing is kept; a crash closes
 //! the sockets.
 
 use std::future::poll_fn;
@@ -31,6 +32,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::activity::{Activity, Cut};
 use crate::core::Core;
+use crate::refusal;
 use crate::wire::Wire;
 
 /// Bytes buffered before a write reaches the socket. With pingora's default of 1,460 the header and the body of an
@@ -227,6 +229,13 @@ impl AsyncRead for Connection {
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if !self.activity.is_busy()
+            && !self.activity.is_http2()
+            && let Some(refusal) = refusal::in_place_of(buf)
+        {
+            // The buffer is empty between two requests and takes it whole.
+            return Pin::new(&mut self.stream).poll_write(cx, &refusal).map_ok(|_| buf.len());
+        }
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 

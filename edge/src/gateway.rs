@@ -285,8 +285,7 @@ impl Gateway {
     ) -> (Reply, Option<String>) {
         exchange.trace_id = core::trace_id();
         let raw = session.to_h1_raw();
-        let target_bytes = session.req_header().raw_path().len();
-        let checked = hygiene::check(&raw, target_bytes, &self.core.config().limits);
+        let checked = hygiene::check(&raw, session.req_header(), &self.core.config().limits);
         let answer = match checked {
             Ok(()) => self.admitted(session, exchange, head, found).await,
             Err(problem) => Err(problem),

@@ -33,8 +33,7 @@ impl Gateway {
         propagate::parent(&span, propagate::extract(|name| head.text(name).map(str::to_owned)));
         exchange.trace_id = span.in_scope(core::trace_id);
         let raw = session.to_h1_raw();
-        let target_bytes = session.req_header().raw_path().len();
-        let checked = hygiene::check(&raw, target_bytes, &self.core.config().limits);
+        let checked = hygiene::check(&raw, session.req_header(), &self.core.config().limits);
         let admitted = match checked {
             Ok(()) => {
                 let config = self.core.config();

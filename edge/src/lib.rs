@@ -37,6 +37,7 @@ mod listen;
 mod metrics;
 mod own;
 mod page;
+mod refusal;
 mod reload;
 mod reply;
 mod request;

@@ -4,8 +4,10 @@
 //! lengths are joined). A server behind another proxy may see the same bytes differently, which is how requests are
 //! smuggled, so here every ambiguity is refused and the connection closed.
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
+use pingora_http::RequestHeader;
 
+use super::host::is_host;
 use crate::config::Limits;
 use crate::reply::{Problem, Reply};
 
@@ -16,12 +18,12 @@ const IDENTITY_PREFIX: &str = "x-vitrina-";
 const HOP_BY_HOP: [HeaderName; 5] =
     [header::CONNECTION, header::TE, header::TRAILER, header::UPGRADE, header::PROXY_AUTHORIZATION];
 
-/// Checks size and framing of a header as it came.
+/// Checks size and framing of a header as it came, and that it names one host.
 ///
 /// # Errors
-/// 431 or 414 for its size, 400 for ambiguous framing; all of them close the connection.
-pub(crate) fn check(raw: &[u8], target_bytes: usize, limits: &Limits) -> Result<(), Problem> {
-    if target_bytes > limits.target_bytes_max {
+/// 431 or 414 for its size, 400 for ambiguous framing or the host; all of them close the connection.
+pub(crate) fn check(raw: &[u8], request: &RequestHeader, limits: &Limits) -> Result<(), Problem> {
+    if request.raw_path().len() > limits.target_bytes_max {
         return Err(Problem::new(414, "target_too_long", "The target of the request is too long.").closing());
     }
     if raw.len() > limits.header_bytes_max {
@@ -29,7 +31,8 @@ pub(crate) fn check(raw: &[u8], target_bytes: usize, limits: &Limits) -> Result<
             Problem::new(431, "header_too_large", "The header of the request is too large.").closing()
         );
     }
-    framing(raw).map_err(|what| Problem::new(400, "bad_framing", what).closing())
+    framing(raw).map_err(|what| Problem::new(400, "bad_framing", what).closing())?;
+    host(request.version, &request.headers).map_err(|what| Problem::new(400, "bad_host", what).closing())
 }
 
 /// Drops what a client may not say: who the caller is, and what concerned the hop only.
@@ -60,7 +63,6 @@ pub(crate) fn secure(reply: &mut Reply) {
 fn framing(raw: &[u8]) -> Result<(), &'static str> {
     let mut lengths = 0_u32;
     let mut codings = 0_u32;
-    let mut hosts = 0_u32;
     for (index, line) in raw.split(|byte| *byte == b'\n').enumerate() {
         let Some(line) = line.strip_suffix(b"\r") else {
             // The part after the last line end is empty; anything else ended in a bare LF.
@@ -89,15 +91,23 @@ fn framing(raw: &[u8]) -> Result<(), &'static str> {
             if !line[name.len() + 1..].trim_ascii().eq_ignore_ascii_case(b"chunked") {
                 return Err("Only the transfer coding `chunked` is known.");
             }
-        } else if name.eq_ignore_ascii_case(b"host") {
-            hosts += 1;
         }
     }
-    match (lengths, codings, hosts) {
-        (2.., _, _) => Err("Content-Length is given more than once."),
-        (_, 2.., _) => Err("Transfer-Encoding is given more than once."),
-        (1, 1, _) => Err("Content-Length and Transfer-Encoding exclude each other."),
-        (_, _, 2..) => Err("Host is given more than once."),
+    match (lengths, codings) {
+        (2.., _) => Err("Content-Length is given more than once."),
+        (_, 2..) => Err("Transfer-Encoding is given more than once."),
+        (1, 1) => Err("Content-Length and Transfer-Encoding exclude each other."),
+        _ => Ok(()),
+    }
+}
+
+/// One host, which HTTP/1.1 must name in this field (RFC 9112, 3.2). HTTP/2 has `:authority` for it, HTTP/1.0 need not.
+fn host(version: Version, headers: &HeaderMap) -> Result<(), &'static str> {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(_), Some(_)) => Err("Host is given more than once."),
+        (Some(host), None) if !is_host(host.as_bytes()) => Err("Host is no host."),
+        (None, _) if version == Version::HTTP_11 => Err("Host is missing."),
         _ => Ok(()),
     }
 }
@@ -139,10 +149,25 @@ mod tests {
             "X: a\r\n b",
             "X: a\nContent-Length: 3",
             "X: a\rb",
-            "Host: b",
         ] {
             let raw = format!("POST / HTTP/1.1\r\nHost: a\r\n{header}\r\n\r\n");
             assert!(refused(&raw), "{header}");
+        }
+    }
+
+    #[test]
+    fn only_http_1_1_must_name_its_host_in_a_field() {
+        let headers = |hosts: &[&'static str]| -> HeaderMap {
+            hosts.iter().map(|host| (header::HOST, HeaderValue::from_static(host))).collect()
+        };
+        assert!(host(Version::HTTP_11, &headers(&["a:80"])).is_ok());
+        assert!(host(Version::HTTP_11, &headers(&[])).is_err());
+        for version in [Version::HTTP_10, Version::HTTP_11, Version::HTTP_2] {
+            assert!(host(version, &headers(&["a", "a"])).is_err(), "{version:?}");
+            assert!(host(version, &headers(&["a/b"])).is_err(), "{version:?}");
+        }
+        for version in [Version::HTTP_10, Version::HTTP_2] {
+            assert!(host(version, &headers(&[])).is_ok(), "{version:?}");
         }
     }
 

@@ -6,6 +6,7 @@
 pub(crate) mod caller;
 pub(crate) mod content;
 pub(crate) mod cors;
+pub(crate) mod host;
 pub(crate) mod hygiene;
 mod keys;
 pub(crate) mod precondition;

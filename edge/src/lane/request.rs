@@ -1,6 +1,8 @@
 //! The head of a request as the lane reads it: strictly. Whatever is not plain is left to pingora and the guard, which
 //! know how to refuse; so the lane can never see a request where they see another.
 
+use crate::guard::host::is_host;
+
 /// Methods that the lane answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Method {
@@ -90,7 +92,7 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Request<'_>> {
         match name.len() {
             4 if name.eq_ignore_ascii_case("host") => {
                 let is_first = !std::mem::replace(&mut has_host, true);
-                (is_first && !value.is_empty()).then_some(())?;
+                (is_first && is_host(value.as_bytes())).then_some(())?;
             }
             10 if name.eq_ignore_ascii_case("connection") => {
                 value.eq_ignore_ascii_case("keep-alive").then_some(())?;
@@ -150,6 +152,8 @@ mod tests {
             "GET http://x/ HTTP/1.1\r\nHost: x\r\n\r\n",
             "GET / HTTP/1.1\nHost: x\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: x/y\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost:\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: x\r\n folded\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: x\r\nName : y\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",

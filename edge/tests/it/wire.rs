@@ -6,6 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use vitrina_edge::EdgeConfig;
 
+use crate::origin::Origin;
 use crate::support::{LIMIT, Shop, read_all, token};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -29,6 +30,67 @@ async fn a_request_that_could_be_smuggled_is_refused_and_the_connection_closed()
         let answer = shop.raw(&request).await;
         assert!(answer.starts_with("HTTP/1.1 400"), "{header}: {answer}");
         assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{header}: {answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_names_no_host_or_two_is_refused_with_a_problem() {
+    let origin = Origin::start().await;
+    let shop = origin.behind_an_edge().await;
+    // The second time it is in the store, and the short way looks at it first.
+    for path in ["/.well-known/jwks.json", "/.well-known/jwks.json", "/healthz", "/old/a"] {
+        for (hosts, code) in [
+            ("", "bad_host"),
+            ("Host:\r\n", "bad_host"),
+            ("Host: a/b\r\n", "bad_host"),
+            ("Host: a b\r\n", "bad_host"),
+            ("Host: a:99999\r\n", "bad_host"),
+            ("Host: a\r\nHost: a\r\n", "bad_request"),
+            ("Host: a\r\nHost: b\r\n", "bad_request"),
+            ("Host: a@b\r\n", "bad_request"),
+        ] {
+            let answer = shop.raw(&format!("GET {path} HTTP/1.1\r\n{hosts}\r\n")).await;
+            let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+            assert!(head.starts_with("HTTP/1.1 400"), "{path} {hosts}: {answer}");
+            let head = head.to_ascii_lowercase();
+            assert!(head.contains("content-type: application/problem+json"), "{path} {hosts}: {answer}");
+            assert!(head.contains("x-content-type-options: nosniff"), "{path} {hosts}: {answer}");
+            let problem: serde_json::Value = serde_json::from_str(body).unwrap();
+            assert_eq!((&problem["code"], &problem["status"]), (&code.into(), &400.into()), "{path} {hosts}");
+            assert_eq!(problem["traceId"].as_str().map(str::len), Some(32), "{problem}");
+        }
+        let answer =
+            shop.raw(&format!("GET {path} HTTP/1.1\r\nHost: [::1]:80\r\nConnection: close\r\n\r\n")).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
+    }
+    assert_eq!(origin.seen().len(), 1, "an upstream sees none of them");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_request_is_refused_with_a_problem() {
+    let shop = Shop::open().await;
+    for (request, status) in [
+        ("GET / HTTP/9.9\r\nHost: a\r\n\r\n", 400),
+        ("hello\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: a\r\nno field\r\n\r\n", 400),
+        ("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", 405),
+    ] {
+        // As the first and as a later request of a connection.
+        for is_first in [true, false] {
+            let mut stream = TcpStream::connect(shop.edge.addr).await.unwrap();
+            if !is_first {
+                stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+                let mut answer = [0; 4096];
+                let read = tokio::time::timeout(LIMIT, stream.read(&mut answer)).await.unwrap().unwrap();
+                assert!(answer[..read].ends_with(b"{\"status\":\"ok\"}"));
+            }
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let answer = read_all(&mut stream).await;
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request}: {answer}");
+            let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+            let problem: serde_json::Value = serde_json::from_str(body).unwrap();
+            assert_eq!(problem["status"], status, "{request}");
+        }
     }
 }
 
