@@ -29,7 +29,7 @@ use crate::request::Head;
 use crate::routes::{Found, Own, Table, Target};
 use crate::tls::{Certificates, Tls};
 use crate::upstream::origin::Origins;
-use crate::upstream::{Calls, Faults, Gates, Limiter, Timings, Transport, Upstreams};
+use crate::upstream::{Calls, Faults, Gate, Gates, Limiter, Timings, Transport, Upstreams};
 use crate::{etag, own, upload};
 
 /// Everything that requests share.
@@ -111,7 +111,7 @@ impl Core {
             cache: Arc::new(Cache::new(&config.cache)),
             fills: Arc::default(),
             hot: Hot::default(),
-            origins: Origins::new(&config.http),
+            origins: Origins::new(&config.http, resilience),
             guard: Guard::new(users, calls.clone()),
             metrics: calls.metrics.clone(),
             // Waiting for a processor is a queue already; another one in front of it only makes answers late.
@@ -141,6 +141,12 @@ impl Core {
     /// The way to a service that this shop runs with.
     pub(crate) fn transport(&self, name: &str) -> Option<&Transport> {
         self.transports.get(name).filter(|transport| transport.is_configured())
+    }
+
+    /// The gates of all services and upstreams that there are.
+    pub(crate) fn gates(&self) -> Vec<Arc<Gate>> {
+        let origins = self.origins.list();
+        self.calls.gates.iter().chain(origins.iter().map(|origin| &origin.gate)).cloned().collect()
     }
 
     /// Finds the route of a request.

@@ -387,6 +387,7 @@ pub(crate) fn span(head: &Head, route: &'static str) -> Span {
         otel.name = format!("{method} {route}"),
         otel.kind = "server",
         otel.status_code = Empty,
+        vitrina.refused = Empty,
         http.request.method = method,
         http.route = route,
         http.response.status_code = Empty,

@@ -57,10 +57,15 @@ impl Gateway {
         let span = passage.span.clone();
         let verdict = passage.ask_cache(&self.core.cache).instrument(span.clone()).await;
         match verdict {
-            Ok(Verdict::Pass(_)) => {
-                exchange.passage = Some(passage);
-                return Ok(false);
-            }
+            Ok(Verdict::Pass(_)) => match passage.enter().instrument(span.clone()).await {
+                Ok(()) => {
+                    exchange.passage = Some(passage);
+                    return Ok(false);
+                }
+                Err(problem) => {
+                    self.refuse(session, exchange, &passage.head, problem).instrument(span).await?;
+                }
+            },
             Ok(Verdict::Reply(mut reply)) => {
                 passage.allow(&mut reply);
                 self.reply(session, exchange, &passage.head, reply).instrument(span).await?;

@@ -92,10 +92,11 @@ fn upstreams(core: &Core, old: &EdgeConfig, new: &EdgeConfig) -> Result<(), Erro
     }
     if old.resilience != new.resilience {
         core.calls.gates.adjust(&new.resilience);
+        core.origins.adjust(&new.resilience);
         core.turns.adjust(new.resilience.edge, Duration::ZERO);
     }
     if old.http != new.http {
-        core.origins.replace(&new.http);
+        core.origins.replace(&new.http, &new.resilience);
     }
     Ok(())
 }

@@ -24,7 +24,7 @@ async fn metrics(State(core): Shared, headers: HeaderMap) -> Response {
         (Format::Plain, "text/plain; version=0.0.4")
     };
     let others = |out: &mut String| {
-        view::render(out, &core.transports, &core.calls.gates, &core.turns.view());
+        view::render(out, &core.gates(), &core.turns.view());
         core.cache.render(out);
     };
     ([(header::CONTENT_TYPE, content_type)], core.metrics.render(format, others)).into_response()

@@ -1,11 +1,11 @@
-//! The gate in front of each service: its breaker, its bulkhead and its budget of retries.
+//! The gate in front of each service and each plain HTTP upstream: its breaker, its bulkhead and its budget of retries.
 //!
 //! ```text
 //! breaker open? ─▶ a place in the bulkhead ─▶ the call ─▶ outcome to the breaker, time to the bulkhead's limit
 //! ```
 //!
-//! Each service has a gate of its own, so that one which fails or is slow takes nothing from the others. While a breaker is
-//! open the gate asks the service a few times a second how it is; no request of a client has to find that out.
+//! Each has a gate of its own, so that one which fails or is slow takes nothing from the others. While a breaker is open the
+//! gate asks who stands behind it a few times a second how it is; no request of a client has to find that out.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,6 +18,8 @@ use super::breaker::{Breaker, Outcome, Phase, Ticket};
 use super::budget::Budget;
 use super::health;
 use super::limiter::{Limiter, LimiterView, Permit};
+use super::origin::Balance;
+use super::pool::AddressView;
 use super::priority::Priority;
 use super::settings::Resilience;
 use super::transport::Transport;
@@ -30,18 +32,37 @@ const FAIR_TIME: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(crate) struct Gates(BTreeMap<String, Arc<Gate>>);
 
-/// The gate of one service.
+/// The gate of one service or upstream.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    service: String,
+    name: String,
     breaker: Mutex<Breaker>,
     limiter: Arc<Limiter>,
     budget: Budget,
-    /// By which it is asked how it is.
-    transport: Transport,
+    behind: Behind,
     opened: AtomicU64,
     refused: AtomicU64,
     retries: AtomicU64,
+}
+
+/// Who stands behind a gate, and is asked how it is.
+#[derive(Clone, Debug)]
+pub(crate) enum Behind {
+    Service(Transport),
+    Http(Arc<Balance>),
+}
+
+/// What is heard of a call in the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// An answer, be it a refusal.
+    Answer,
+    /// That there is too much to do.
+    TooMuch,
+    /// Nothing in the time that it had.
+    Late,
+    /// Nothing: nobody was there, or it broke off.
+    Nothing,
 }
 
 /// The right to one call. Dropped without an answer, the call says nothing of the service.
@@ -68,7 +89,7 @@ pub(crate) struct GateView {
 impl Gates {
     pub(crate) fn new(resilience: &Resilience, transports: &BTreeMap<String, Transport>) -> Self {
         let gate = |(name, transport): (&String, &Transport)| {
-            (name.clone(), Arc::new(Gate::new(name, transport.clone(), resilience)))
+            (name.clone(), Arc::new(Gate::new(name, Behind::Service(transport.clone()), resilience)))
         };
         Self(transports.iter().map(gate).collect())
     }
@@ -81,9 +102,11 @@ impl Gates {
     }
 
     /// The gates of the services that this shop runs with.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Arc<Gate>)> {
-        let is_there = |(_, gate): &(&String, &Arc<Gate>)| gate.transport.is_configured();
-        self.0.iter().filter(is_there).map(|(name, gate)| (name.as_str(), gate))
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Gate>> {
+        self.0.values().filter(|gate| match &gate.behind {
+            Behind::Service(transport) => transport.is_configured(),
+            Behind::Http(_) => true,
+        })
     }
 
     /// Puts other settings in force at each of them.
@@ -95,13 +118,13 @@ impl Gates {
 }
 
 impl Gate {
-    fn new(service: &str, transport: Transport, resilience: &Resilience) -> Self {
+    pub(super) fn new(name: &str, behind: Behind, resilience: &Resilience) -> Self {
         Self {
-            service: service.to_owned(),
+            name: name.to_owned(),
             breaker: Mutex::new(Breaker::new(resilience.breaker, Instant::now())),
             limiter: Arc::new(Limiter::new(resilience.service, resilience.patience())),
             budget: Budget::new(resilience.retry_percent),
-            transport,
+            behind,
             opened: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             retries: AtomicU64::new(0),
@@ -113,7 +136,23 @@ impl Gate {
         self.breaker().adjust(resilience.breaker, Instant::now());
         self.limiter.adjust(resilience.service, resilience.patience());
         self.budget.adjust(resilience.retry_percent);
-        self.transport.adjust(resilience);
+        match &self.behind {
+            Behind::Service(transport) => transport.adjust(resilience),
+            Behind::Http(balance) => balance.adjust(resilience.breaker),
+        }
+    }
+
+    /// What operators call who stands behind it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Each address behind it; none for a service in this process.
+    pub(crate) fn addresses(&self) -> Vec<AddressView> {
+        match &self.behind {
+            Behind::Service(transport) => transport.addresses(),
+            Behind::Http(balance) => balance.view(),
+        }
     }
 
     /// Lets one call pass, at once or after a short wait for a place.
@@ -143,7 +182,12 @@ impl Gate {
     pub(crate) fn may_retry(&self, fault: &Status) -> bool {
         let is_over_soon = fault.code() == Code::Unavailable
             && !matches!(Trouble::of(fault), Some(Trouble::BreakerOpen | Trouble::Overloaded));
-        let may = is_over_soon && self.breaker().phase() == Phase::Closed && self.budget.spend();
+        is_over_soon && self.may_ask_again()
+    }
+
+    /// Whether a call that failed and may be repeated may be made again; it is then paid for.
+    pub(crate) fn may_ask_again(&self) -> bool {
+        let may = self.breaker().phase() == Phase::Closed && self.budget.spend();
         if may {
             self.retries.fetch_add(1, Ordering::Relaxed);
         }
@@ -166,11 +210,11 @@ impl Gate {
         match phase {
             Some(Phase::Open) => {
                 self.opened.fetch_add(1, Ordering::Relaxed);
-                tracing::warn!(service = self.service, "a breaker has opened: the service does not answer");
+                tracing::warn!(upstream = self.name, "a breaker has opened: there is no answer");
                 tokio::spawn(probe(self.clone()));
             }
             Some(Phase::Closed) => {
-                tracing::info!(service = self.service, "a breaker has closed: the service answers again");
+                tracing::info!(upstream = self.name, "a breaker has closed: there are answers again");
             }
             Some(Phase::HalfOpen) | None => {}
         }
@@ -184,28 +228,52 @@ impl Gate {
 impl Pass {
     /// The call was answered, or given up: after that time, of what it was given.
     pub(crate) fn done(mut self, rpc: &'static str, fault: Option<&Status>, took: Duration, given: Duration) {
-        let limiter = &self.gate.limiter;
-        let outcome = match fault.map(Status::code) {
-            // It is there, and its limit is what must fall.
+        let heard = match fault.map(Status::code) {
             Some(Code::Unavailable) if fault.and_then(Trouble::of) == Some(Trouble::Overloaded) => {
-                limiter.overloaded();
-                Outcome::Unknown
+                Heard::TooMuch
             }
-            // How fast a service fails says nothing of how much it can do.
-            Some(Code::Unavailable) => Outcome::Failure,
-            Some(Code::DeadlineExceeded) if given < FAIR_TIME => Outcome::Unknown,
-            Some(Code::DeadlineExceeded) => {
-                limiter.overloaded();
-                Outcome::Failure
-            }
-            // A refusal is an answer.
+            Some(Code::Unavailable) => Heard::Nothing,
+            Some(Code::DeadlineExceeded) if given < FAIR_TIME => return,
+            Some(Code::DeadlineExceeded) => Heard::Late,
             _ => {
-                limiter.answered(rpc, took);
-                Outcome::Success
+                self.gate.limiter.answered(rpc, took);
+                Heard::Answer
             }
         };
+        self.settle(heard);
+    }
+
+    /// The same for a request to a plain HTTP upstream: as its paths are not known, neither is how long they take usually. Its
+    /// place is kept until this is dropped, since a body may be on its way.
+    pub(crate) fn heard(&mut self, heard: Heard) {
+        if heard == Heard::Answer {
+            self.gate.limiter.answered_somehow();
+        }
+        self.settle(heard);
+    }
+
+    fn settle(&mut self, heard: Heard) {
+        let outcome = match heard {
+            Heard::Answer => Outcome::Success,
+            // It is there, and its limit is what must fall.
+            Heard::TooMuch => Outcome::Unknown,
+            // How fast a service fails says nothing of how much it can do.
+            Heard::Late | Heard::Nothing => Outcome::Failure,
+        };
+        if matches!(heard, Heard::TooMuch | Heard::Late) {
+            self.gate.limiter.overloaded();
+        }
         if let Some(ticket) = self.ticket.take() {
             self.gate.record(ticket, outcome);
+        }
+    }
+}
+
+impl Behind {
+    async fn is_well(&self) -> bool {
+        match self {
+            Self::Service(transport) => health::is_ready(transport.clone()).await,
+            Self::Http(balance) => balance.is_well().await,
         }
     }
 }
@@ -218,25 +286,25 @@ impl Drop for Pass {
     }
 }
 
-/// Asks a service how it is until it is well, or the edge is gone.
+/// Asks who stands behind a gate how it is until it is well, or the gate is gone.
 async fn probe(gate: Arc<Gate>) {
     let gate_of = Arc::downgrade(&gate);
-    let (transport, pause) = (gate.transport.clone(), gate.breaker().probe_pause());
+    let (behind, pause) = (gate.behind.clone(), gate.breaker().probe_pause());
     drop(gate);
     loop {
         health::pause(pause).await;
         if gate_of.strong_count() == 0 {
             return;
         }
-        if !health::is_ready(transport.clone()).await {
+        if !behind.is_well().await {
             continue;
         }
         if let Some(gate) = gate_of.upgrade()
             && gate.breaker().probed().is_some()
         {
             tracing::info!(
-                service = gate.service,
-                "a breaker is half-open: the service says that it is well"
+                upstream = gate.name,
+                "a breaker is half-open: who stands behind it says that it is well"
             );
         }
         return;

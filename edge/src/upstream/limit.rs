@@ -98,6 +98,11 @@ impl Limit {
         self.sample(took > 2.0 * usual + self.bounds.delay().as_secs_f64(), now);
     }
 
+    /// Something whose usual time nobody knows was answered.
+    pub(super) fn answered_somehow(&mut self, now: Instant) {
+        self.sample(false, now);
+    }
+
     /// A call was not answered in time, or refused because there is too much to do.
     pub(super) fn overloaded(&mut self, now: Instant) {
         self.sample(true, now);

@@ -126,6 +126,11 @@ impl Limiter {
         self.lock().limit.answered(rpc, took, Instant::now());
     }
 
+    /// What was let through got an answer, of which nobody knows how long it takes usually.
+    pub(crate) fn answered_somehow(&self) {
+        self.lock().limit.answered_somehow(Instant::now());
+    }
+
     /// What was let through got no answer in time, or was refused because there is too much to do.
     pub(crate) fn overloaded(&self) {
         self.lock().limit.overloaded(Instant::now());

@@ -35,7 +35,7 @@ use tower::util::BoxCloneSyncService;
 
 pub(crate) use address::Address;
 pub(crate) use faults::{Fault, Faults};
-pub(crate) use gate::Gates;
+pub(crate) use gate::{Gate, Gates};
 pub(crate) use limiter::Limiter;
 pub(crate) use priority::Priority;
 pub(crate) use scope::{Calls, Scope, Timings};

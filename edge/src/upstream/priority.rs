@@ -29,6 +29,16 @@ impl Priority {
         }
     }
 
+    /// Of a rate class by its name in the configuration.
+    pub(crate) fn named(class: &str) -> Self {
+        match class {
+            "search" => Priority::Search,
+            "write" | "auth" => Priority::Write,
+            "checkout" | "webhook" => Priority::Checkout,
+            _ => Priority::Read,
+        }
+    }
+
     /// As operators read it.
     pub(crate) fn name(self) -> &'static str {
         match self {

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use futures::future::join_all;
 use serde::Serialize;
 
 use super::breaker::Phase;
-use super::gate::{GateView, Gates};
-use super::health;
+use super::gate::{Gate, GateView, Gates};
 use super::limiter::LimiterView;
 use super::priority::Priority;
 use super::transport::Transport;
+use super::{health, pool};
 
 /// A service as operators see it.
 #[derive(Debug, Serialize)]
@@ -27,6 +28,14 @@ pub(crate) struct UpstreamView {
     calls: u64,
     failures: u64,
     failures_in_a_row: u64,
+    #[serde(flatten)]
+    gate: GateNumbers,
+}
+
+/// A gate as operators see it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct GateNumbers {
     /// `closed`, `half-open` or `open`.
     breaker: &'static str,
     /// How often the breaker opened.
@@ -35,14 +44,6 @@ pub(crate) struct UpstreamView {
     refused: u64,
     /// Calls that were made again.
     retries: u64,
-    #[serde(flatten)]
-    bulkhead: BulkheadView,
-}
-
-/// How much is let through.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct BulkheadView {
     /// Calls that may be in flight now.
     limit: usize,
     in_flight: usize,
@@ -55,7 +56,7 @@ struct BulkheadView {
 /// An address as operators see it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct AddressView {
+pub(crate) struct AddressView {
     address: String,
     /// `open`: it is ejected. An only address is never.
     breaker: &'static str,
@@ -65,58 +66,55 @@ struct AddressView {
 
 /// All services.
 pub(crate) async fn upstreams(transports: &BTreeMap<String, Transport>, gates: &Gates) -> Vec<UpstreamView> {
-    let views = gates.iter().filter_map(|(name, gate)| Some(upstream(transports.get(name)?, gate.view())));
+    let views = gates.iter().filter_map(|gate| Some(upstream(transports.get(gate.name())?, gate.view())));
     join_all(views).await
 }
 
 async fn upstream(transport: &Transport, gate: GateView) -> UpstreamView {
     let counts = transport.counts();
-    let addresses: Vec<AddressView> = transport
-        .addresses()
-        .into_iter()
-        .map(|view| AddressView {
-            address: view.address,
-            breaker: view.phase.name(),
-            in_flight: view.in_flight,
-            ejections: view.ejections,
-        })
-        .collect();
     UpstreamView {
         name: transport.name().to_owned(),
         ready: health::is_ready(transport.clone()).await,
         transport: transport.kind(),
-        addresses,
+        addresses: transport.addresses().into_iter().map(AddressView::from).collect(),
         calls: counts.calls.load(Ordering::Relaxed),
         failures: counts.failures.load(Ordering::Relaxed),
         failures_in_a_row: counts.failures_in_a_row.load(Ordering::Relaxed),
-        breaker: gate.phase.name(),
-        opened: gate.opened,
-        refused: gate.refused,
-        retries: gate.retries,
-        bulkhead: BulkheadView {
+        gate: gate.into(),
+    }
+}
+
+impl From<pool::AddressView> for AddressView {
+    fn from(view: pool::AddressView) -> Self {
+        let pool::AddressView { address, phase, in_flight, ejections } = view;
+        Self { address, breaker: phase.name(), in_flight, ejections }
+    }
+}
+
+impl From<GateView> for GateNumbers {
+    fn from(gate: GateView) -> Self {
+        Self {
+            breaker: gate.phase.name(),
+            opened: gate.opened,
+            refused: gate.refused,
+            retries: gate.retries,
             limit: gate.limiter.limit,
             in_flight: gate.limiter.in_flight,
             queued: gate.limiter.queued,
             shed: by_priority(&gate.limiter).collect(),
-        },
+        }
     }
 }
 
 /// The numbers of all gates, and of the wait for a processor under the service `edge`.
-pub(crate) fn render(
-    out: &mut String,
-    transports: &BTreeMap<String, Transport>,
-    gates: &Gates,
-    turns: &LimiterView,
-) {
-    let gates: Vec<(&str, GateView)> = gates.iter().map(|(name, gate)| (name, gate.view())).collect();
+pub(crate) fn render(out: &mut String, gates: &[Arc<Gate>], turns: &LimiterView) {
+    let views: Vec<(&str, GateView)> = gates.iter().map(|gate| (gate.name(), gate.view())).collect();
     let each = |number: fn(&GateView) -> u64| {
-        gates
+        views
             .iter()
             .map(move |(name, view)| (format!("service=\"{name}\""), number(view)))
             .collect::<Vec<_>>()
     };
-    // 0 closed, 1 half-open, 2 open.
     family(out, "vitrina_edge_breaker_state", "gauge", each(|view| state(view.phase)));
     family(out, "vitrina_edge_breaker_opened_total", "counter", each(|view| view.opened));
     family(out, "vitrina_edge_calls_refused_total", "counter", each(|view| view.refused));
@@ -124,7 +122,7 @@ pub(crate) fn render(
 
     let edge = [("edge", *turns)];
     let limiters: Vec<(&str, LimiterView)> =
-        gates.iter().map(|(name, view)| (*name, view.limiter)).chain(edge).collect();
+        views.iter().map(|(name, view)| (*name, view.limiter)).chain(edge).collect();
     let each = |number: fn(&LimiterView) -> usize| {
         let line = |(name, view): &(&str, LimiterView)| (format!("service=\"{name}\""), number(view) as u64);
         limiters.iter().map(line).collect::<Vec<_>>()
@@ -138,11 +136,10 @@ pub(crate) fn render(
     });
     family(out, "vitrina_edge_shed_total", "counter", shed.collect());
 
-    // Those of services that it runs without have no addresses.
-    let ejections = transports.values().flat_map(|transport| {
-        let labels = |address: &str| format!("service=\"{}\",address=\"{address}\"", transport.name());
-        let line = |view: super::pool::AddressView| (labels(&view.address), view.ejections as u64);
-        transport.addresses().into_iter().map(line).collect::<Vec<_>>()
+    let ejections = gates.iter().flat_map(|gate| {
+        let labels = |address: &str| format!("service=\"{}\",address=\"{address}\"", gate.name());
+        let line = |view: pool::AddressView| (labels(&view.address), view.ejections as u64);
+        gate.addresses().into_iter().map(line).collect::<Vec<_>>()
     });
     family(out, "vitrina_edge_ejections_total", "counter", ejections.collect());
 }
@@ -151,6 +148,7 @@ fn by_priority(view: &LimiterView) -> impl Iterator<Item = (&'static str, u64)> 
     Priority::ALL.map(Priority::name).into_iter().zip(view.shed)
 }
 
+/// 0 closed, 1 half-open, 2 open.
 fn state(phase: Phase) -> u64 {
     match phase {
         Phase::Closed => 0,

@@ -1,8 +1,10 @@
 //! What a client is told when a request could not be handed on, or its answer did not come.
 
+use http::StatusCode;
 use pingora_core::{Error, ErrorSource, ErrorType};
 
 use crate::reply::Problem;
+use crate::upstream::gate::Heard;
 
 /// Seconds after which an upstream without a well address may have one again: about one health check.
 const RETRY_AFTER_S: u32 = 2;
@@ -15,6 +17,28 @@ pub(super) const BODY_TOO_SLOW: ErrorType = ErrorType::Custom("body too slow");
 
 /// Every address fails its health check.
 pub(super) const NO_ADDRESS: ErrorType = ErrorType::Custom("no well address");
+
+/// What an upstream's status says of it. Its own 503 and 429 are answers about its load; 502 and 504 come from a gateway
+/// that nobody stands behind, and every other answer shows that it is there.
+pub(super) fn heard_of(status: StatusCode) -> Heard {
+    match status {
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Heard::TooMuch,
+        StatusCode::GATEWAY_TIMEOUT => Heard::Late,
+        StatusCode::BAD_GATEWAY => Heard::Nothing,
+        _ => Heard::Answer,
+    }
+}
+
+/// What an error of pingora's says of the upstream; `None` when it was not the upstream's.
+pub(super) fn heard_in(error: &Error) -> Option<Heard> {
+    use ErrorType::{ConnectTimedout, ReadTimedout, WriteTimedout};
+
+    match (error.esource(), error.etype()) {
+        (ErrorSource::Upstream, ConnectTimedout | ReadTimedout | WriteTimedout) => Some(Heard::Late),
+        (ErrorSource::Upstream, _) => Some(Heard::Nothing),
+        _ => None,
+    }
+}
 
 /// The problem of a failed passage; `None` when the client is gone and nobody is there to be told.
 pub(super) fn problem(error: &Error, body_bytes_max: usize) -> Option<Problem> {

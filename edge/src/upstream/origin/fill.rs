@@ -3,11 +3,11 @@
 //! A fill is a task of its own: the client whose request began it may hang up, and the others who wait for it still get
 //! what it fetches. The first client gets the answer while it comes; the others when it is stored.
 //!
-//! A stored answer that went stale is asked for with its validators (RFC 9111, 4.3). What comes back is either a 304, which
+//! It goes through the gate of the upstream, once for all who wait for it. A stored answer that went stale is asked for with its validators (RFC 9111, 4.3). What comes back is either a 304, which
 //! renews what is stored, or a new answer.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, StatusCode, header};
@@ -18,14 +18,17 @@ use tokio::time::timeout;
 use tracing::Instrument as _;
 use vitrina_otel::propagate;
 
-use super::Origin;
+use super::balance::Flight;
 use super::client::Client;
 use super::passage::TRIES_MAX;
+use super::{Origin, fault};
 use crate::cache::entry::{Draft, Entry};
 use crate::cache::epochs::Epoch;
 use crate::cache::fill::{Lead, Outcome};
 use crate::cache::policy::{self, Answered, Asked, Terms};
 use crate::cache::{Cache, freshen, now_ms, vary};
+use crate::upstream::gate::{Heard, Pass};
+use crate::upstream::{Priority, Trouble};
 
 /// Parts of a body that may lie between the upstream and a client that reads slowly, when the body is not stored.
 const PARTS_AHEAD: usize = 8;
@@ -42,6 +45,7 @@ pub(crate) struct Order {
     pub(crate) key: Vec<u8>,
     /// Path with query as the client sees it.
     pub(crate) path: String,
+    pub(crate) priority: Priority,
     /// The client's headers: what an answer varies on, and what may forbid to store it.
     pub(crate) asked: HeaderMap,
     /// The headers for the upstream, with `Host`.
@@ -62,6 +66,8 @@ pub(crate) enum Unstored {
 /// How an upstream failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
+    /// It failed too often just now, or has too much to do: it was not asked.
+    Refused(Trouble),
     /// Every address fails its health check.
     NoAddress,
     /// No connection, or one that broke off.
@@ -112,8 +118,13 @@ impl Order {
         let asked_ms = now_ms();
         let conditions =
             self.stale.as_ref().map(|entry| freshen::conditions(&entry.headers)).unwrap_or_default();
-        let mut came = self.fetch(conditions).await;
-        if let (Ok(answer), Some(entry)) = (&came, &self.stale)
+        let deadline = Instant::now() + wait_max(&self.origin);
+        let mut pass = match self.origin.gate.enter(self.priority, deadline).await {
+            Ok(pass) => pass,
+            Err(trouble) => return self.failed(Failure::Refused(trouble), lead, first),
+        };
+        let mut came = self.fetch(conditions, &mut pass).await;
+        if let (Ok((answer, _)), Some(entry)) = (&came, &self.stale)
             && answer.status() == StatusCode::NOT_MODIFIED
         {
             if let Some(headers) = freshen::freshen(&entry.headers, answer.headers()) {
@@ -123,18 +134,22 @@ impl Order {
                 return;
             }
             // It speaks of an answer that is not stored here: ask anew, without conditions.
-            came = self.fetch(Vec::new()).await;
+            came = self.fetch(Vec::new(), &mut pass).await;
         }
         match came {
-            Ok(answer) => self.take(answer, (begun, asked_ms), lead, first).await,
-            Err(failure) => {
-                if let Some(first) = first {
-                    // The client may be gone.
-                    let _ = first.send(Came::Failed(failure));
-                }
-                self.fail(lead, failure);
-            }
+            // Its place and its address are taken until the body is there.
+            Ok((answer, _flight)) => self.take(answer, (begun, asked_ms), lead, first).await,
+            Err(failure) => self.failed(failure, lead, first),
         }
+    }
+
+    /// Tells all who wait that there is nothing.
+    fn failed(&self, failure: Failure, lead: Lead<Unstored>, first: Option<oneshot::Sender<Came>>) {
+        if let Some(first) = first {
+            // The client may be gone.
+            let _ = first.send(Came::Failed(failure));
+        }
+        self.fail(lead, failure);
     }
 
     /// Ends a fill that brought nothing. What is stored stays, and may be refreshed again.
@@ -288,26 +303,37 @@ impl Order {
         }
     }
 
-    /// Asks the upstream, at another address when one fails before it answers.
+    /// Asks the upstream, at another address when one fails before it answers, and tells the gate what came of it.
     async fn fetch(
         &self,
         conditions: Vec<(http::HeaderName, http::HeaderValue)>,
-    ) -> Result<http::Response<Incoming>, Failure> {
-        let tries = self.origin.config.addresses.len().min(TRIES_MAX);
-        let mut failure = Failure::NoAddress;
-        for _ in 0..tries {
-            let Some(member) = self.origin.balance.pick() else {
-                return Err(Failure::NoAddress);
+        pass: &mut Pass,
+    ) -> Result<(http::Response<Incoming>, Flight), Failure> {
+        let tries_max = self.origin.config.addresses.len().min(TRIES_MAX);
+        for tries in 1.. {
+            let Some(mut flight) = self.origin.balance.take() else {
+                break;
             };
-            match self.ask(&member.address, &conditions).await {
-                Ok(answer) => return Ok(answer),
+            match self.ask(flight.address(), &conditions).await {
+                Ok(answer) => {
+                    self.origin.heard(&mut flight, pass, fault::heard_of(answer.status()));
+                    return Ok((answer, flight));
+                }
                 // The time is over for this request, whoever would be next.
-                Err(Failure::TimedOut) => return Err(Failure::TimedOut),
-                Err(other) => failure = other,
+                Err(Failure::TimedOut) => {
+                    self.origin.heard(&mut flight, pass, Heard::Late);
+                    return Err(Failure::TimedOut);
+                }
+                Err(failure) => {
+                    flight.found_nobody();
+                    if tries >= tries_max || !self.origin.gate.may_ask_again() {
+                        self.origin.heard(&mut flight, pass, Heard::Nothing);
+                        return Err(failure);
+                    }
+                }
             }
-            self.origin.balance.failed(&member.address);
         }
-        Err(failure)
+        Err(Failure::NoAddress)
     }
 
     async fn ask(

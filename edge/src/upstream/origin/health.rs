@@ -1,15 +1,75 @@
-//! Looks after the addresses of the upstreams that have a path for it.
+//! The question to an address how it is: asked all the time where a path is configured for it, and while an address is
+//! ejected or the breaker of its upstream open.
+
+use std::time::Duration;
 
 use futures::future::join_all;
-use http::{Request, header};
+use http::{Method, Request, StatusCode, header};
 use http_body_util::Empty;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::balance::Member;
 use super::client::{Client, client};
 use super::{Origin, Origins};
+use crate::config::HttpUpstream;
 
-/// Checks every address of every upstream until dropped.
+/// For one answer where nothing is configured.
+const TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How an address is asked.
+#[derive(Debug)]
+pub(crate) struct Checker {
+    client: Client,
+    /// Absent: it is enough to answer at all.
+    path: Option<String>,
+    fallback_path: String,
+    host: Option<String>,
+    timeout: Duration,
+}
+
+impl Checker {
+    pub(crate) fn new(config: &HttpUpstream) -> Self {
+        Self {
+            client: client(config.connect_timeout()),
+            path: config.health_path.clone(),
+            fallback_path: config.path_prefix.clone(),
+            host: config.host.clone(),
+            // An answer that is slower than the next check is none.
+            timeout: if config.health_path.is_some() { config.health_every() } else { TIMEOUT },
+        }
+    }
+
+    /// Whether an address is well. With a path for it: when that is answered by 2xx or 3xx. Without: when `OPTIONS`, which
+    /// changes nothing (RFC 9110, 9.3.7), is answered by whatever is no gateway's failure. That a connection can be made
+    /// says little: the system takes it for a server that hangs.
+    pub(crate) async fn is_well(&self, address: &str) -> bool {
+        let (method, path) = match &self.path {
+            Some(path) => (Method::GET, path),
+            None => (Method::OPTIONS, &self.fallback_path),
+        };
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("http://{address}{path}"))
+            .header(header::HOST, self.host.as_deref().unwrap_or(address))
+            .header(header::USER_AGENT, "vitrina-health")
+            .body(Empty::new());
+        let Ok(request) = request else {
+            return false;
+        };
+        match timeout(self.timeout, self.client.request(request)).await {
+            Ok(Ok(answer)) if self.path.is_some() => {
+                answer.status().is_success() || answer.status().is_redirection()
+            }
+            Ok(Ok(answer)) => !matches!(
+                answer.status(),
+                StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT
+            ),
+            Ok(Err(_)) | Err(_) => false,
+        }
+    }
+}
+
+/// Checks every address of every upstream that has a path for it, until dropped.
 pub(crate) async fn keep_watch(origins: &Origins) {
     loop {
         let list = origins.list();
@@ -26,34 +86,19 @@ pub(crate) async fn keep_watch(origins: &Origins) {
 }
 
 async fn watch(origin: &Origin) {
-    let Some(path) = &origin.config.health_path else {
+    if origin.config.health_path.is_none() {
         return;
-    };
-    let client = client(origin.config.connect_timeout());
+    }
     let mut ticks = interval(origin.config.health_every());
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let checks = origin.balance.members().iter().map(|member| check(origin, &client, member, path));
-        join_all(checks).await;
+        join_all(origin.balance.members().iter().map(|member| check(origin, member))).await;
     }
 }
 
-async fn check(origin: &Origin, client: &Client, member: &Member, path: &str) {
-    let host = origin.config.host.as_deref().unwrap_or(&member.address);
-    let request = Request::get(format!("http://{}{path}", member.address))
-        .header(header::HOST, host)
-        .header(header::USER_AGENT, "vitrina-health")
-        .body(Empty::new());
-    let is_well = match request {
-        Ok(request) => {
-            // An answer that is slower than the next check is none.
-            let answer = timeout(origin.config.health_every(), client.request(request)).await;
-            matches!(answer, Ok(Ok(answer)) if answer.status().is_success() || answer.status().is_redirection())
-        }
-        Err(_) => false,
-    };
-    if is_well {
+async fn check(origin: &Origin, member: &Member) {
+    if origin.balance.checker().is_well(&member.address).await {
         member.check_passed();
     } else {
         member.check_failed();

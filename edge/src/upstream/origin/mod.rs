@@ -2,8 +2,8 @@
 //!
 //! A request that no route of the contract takes and a prefix does is checked like any other (`admission`) and handed on by
 //! pingora (`passage`), its body and the answer's streamed both ways. Where answers may be stored, `stored` asks the cache
-//! first and `fill` fetches for it. `balance` chooses the address, `health` looks after addresses, `forward` says which
-//! headers go on, `fault` what a client is told when it did not work.
+//! first and `fill` fetches for it. Both go through the gate that services have, too. `balance` chooses the address, `health`
+//! looks after addresses, `forward` says which headers go on, `fault` what a client is told when it did not work.
 //!
 //! Invariants: an upstream never sees an identity header that a client made up, nor a path outside of its prefix; a
 //! request that is not idempotent reaches an upstream at most once.
@@ -29,8 +29,10 @@ use tokio::sync::Notify;
 use tracing::Span;
 use tracing::field::Empty;
 
-use balance::{Balance, Standing};
+pub(crate) use balance::Balance;
+use balance::Flight;
 use client::Client;
+use health::Checker;
 pub(crate) use fill::Incomer;
 use fill::Unstored;
 pub(crate) use health::keep_watch;
@@ -40,6 +42,8 @@ pub(crate) use view::View;
 
 use crate::cache::fill::Fills;
 use crate::config::{HttpUpstream, Rate, Rates};
+use crate::upstream::Resilience;
+use crate::upstream::gate::{Behind, Gate, Heard, Pass};
 
 /// Prefixes that became labels. They live as long as the numbers that carry them, which is as long as the process;
 /// there are as many as a configuration ever named.
@@ -59,7 +63,8 @@ pub(crate) struct Origin {
     config: HttpUpstream,
     /// Its prefix, as the route of spans and numbers.
     pub(crate) label: &'static str,
-    balance: Balance,
+    balance: Arc<Balance>,
+    pub(crate) gate: Arc<Gate>,
     requests: AtomicU64,
     /// Requests that it did not answer.
     failures: AtomicU64,
@@ -69,23 +74,20 @@ pub(crate) struct Origin {
 }
 
 impl Origins {
-    pub(crate) fn new(upstreams: &[HttpUpstream]) -> Self {
-        let origins = Self { list: ArcSwap::default(), changed: Notify::new() };
-        origins.replace(upstreams);
-        origins
+    pub(crate) fn new(upstreams: &[HttpUpstream], resilience: &Resilience) -> Self {
+        let list = sorted(upstreams.iter().map(|config| Arc::new(Origin::new(config, resilience))));
+        Self { list: ArcSwap::from_pointee(list), changed: Notify::new() }
     }
 
     /// Takes these upstreams in the place of those that there are. One whose section is the same goes on; one whose section is
     /// another begins anew, while requests under way end with the old one.
-    pub(crate) fn replace(&self, upstreams: &[HttpUpstream]) {
+    pub(crate) fn replace(&self, upstreams: &[HttpUpstream], resilience: &Resilience) {
         let known = self.list.load();
         let origin = |config: &HttpUpstream| match known.iter().find(|origin| origin.config == *config) {
             Some(stays) => stays.clone(),
-            None => Arc::new(Origin::new(config)),
+            None => Arc::new(Origin::new(config, resilience)),
         };
-        let mut list: Vec<_> = upstreams.iter().map(origin).collect();
-        list.sort_by_key(|origin| std::cmp::Reverse(origin.config.path_prefix.len()));
-        self.list.store(Arc::new(list));
+        self.list.store(Arc::new(sorted(upstreams.iter().map(origin))));
         self.changed.notify_one();
     }
 
@@ -98,6 +100,13 @@ impl Origins {
         self.list.load_full()
     }
 
+    /// Puts other settings in force at the gate of each.
+    pub(crate) fn adjust(&self, resilience: &Resilience) {
+        for origin in self.list.load().iter() {
+            origin.gate.adjust(resilience);
+        }
+    }
+
     /// Until others have taken their place.
     async fn changed(&self) {
         self.changed.notified().await;
@@ -105,15 +114,29 @@ impl Origins {
 }
 
 impl Origin {
-    fn new(config: &HttpUpstream) -> Self {
+    fn new(config: &HttpUpstream, resilience: &Resilience) -> Self {
+        let balance = Balance::new(&config.addresses, Checker::new(config), resilience.breaker);
+        let balance = Arc::new(balance);
+        let gate = Gate::new(&config.name, Behind::Http(balance.clone()), resilience);
         Self {
             label: label(&config.path_prefix),
-            balance: Balance::new(&config.addresses),
+            balance,
+            gate: Arc::new(gate),
             config: config.clone(),
             requests: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             fills: Arc::default(),
             client: client::client(config.connect_timeout()),
+        }
+    }
+
+    /// Tells address and gate what was heard of a request.
+    fn heard(&self, flight: &mut Flight, pass: &mut Pass, heard: Heard) {
+        flight.heard(heard);
+        let is_failure = matches!(heard, Heard::Late | Heard::Nothing);
+        // Else one bad address of two would close the gate on both.
+        if !(is_failure && self.balance.has_another(flight)) {
+            pass.heard(heard);
         }
     }
 
@@ -149,6 +172,13 @@ impl Origin {
     }
 }
 
+/// The longest prefix first.
+fn sorted(origins: impl Iterator<Item = Arc<Origin>>) -> Vec<Arc<Origin>> {
+    let mut list: Vec<_> = origins.collect();
+    list.sort_by_key(|origin| std::cmp::Reverse(origin.config.path_prefix.len()));
+    list
+}
+
 /// The span of one try at an address.
 fn call_span(method: &str, label: &str, address: &str) -> Span {
     tracing::info_span!(
@@ -180,7 +210,7 @@ mod tests {
             .iter()
             .map(|prefix| HttpUpstream { path_prefix: (*prefix).to_owned(), ..HttpUpstream::default() })
             .collect();
-        Origins::new(&upstreams)
+        Origins::new(&upstreams, &Resilience::default())
     }
 
     #[test]
@@ -199,20 +229,21 @@ mod tests {
         let (old, cms) = (origins.find("/old").unwrap(), origins.find("/cms").unwrap());
         let same = old.config.clone();
         let other = HttpUpstream { cache: true, ..cms.config.clone() };
-        origins.replace(&[same, other]);
+        origins.replace(&[same, other], &Resilience::default());
         assert!(Arc::ptr_eq(&old, &origins.find("/old").unwrap()));
         assert!(!Arc::ptr_eq(&cms, &origins.find("/cms").unwrap()));
-        origins.replace(&[]);
+        origins.replace(&[], &Resilience::default());
         assert!(origins.find("/old").is_none());
     }
 
     #[test]
     fn a_prefix_is_stripped_when_told() {
-        let kept = Origin::new(&HttpUpstream { path_prefix: "/old".into(), ..HttpUpstream::default() });
+        let origin = |config| Origin::new(&config, &Resilience::default());
+        let kept = origin(HttpUpstream { path_prefix: "/old".into(), ..HttpUpstream::default() });
         assert_eq!(kept.target("/old/a", "b=1"), "/old/a?b=1");
         let config =
             HttpUpstream { path_prefix: "/old".into(), strip_prefix: true, ..HttpUpstream::default() };
-        let stripped = Origin::new(&config);
+        let stripped = origin(config);
         assert_eq!(stripped.target("/old/a", "b=1"), "/a?b=1");
         assert_eq!(stripped.target("/old", ""), "/");
     }

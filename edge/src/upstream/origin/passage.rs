@@ -14,8 +14,9 @@ use tokio::time::timeout;
 use tracing::Span;
 use vitrina_otel::propagate;
 
+use super::balance::Flight;
 use super::client::IDLE;
-use super::fill::Incomer;
+use super::fill::{self, Incomer};
 use super::stored::{Question, Verdict};
 use super::{Origin, admission, fault, forward};
 use crate::cache::status::{CACHE_STATUS, CacheStatus, Forward};
@@ -25,6 +26,8 @@ use crate::gateway;
 use crate::guard::rate::{Allowance, Buckets};
 use crate::reply::{Problem, Reply};
 use crate::request::Head;
+use crate::upstream::Priority;
+use crate::upstream::gate::{Heard, Pass};
 
 /// Addresses tried for one request. A third that cannot be connected to either is not chance any more.
 pub(super) const TRIES_MAX: usize = 3;
@@ -44,11 +47,14 @@ pub(crate) struct Passage {
     /// What the cache did, and the cache where it had to do with it.
     cached: Option<(CacheStatus, Arc<Cache>)>,
     allowance: Option<Allowance>,
+    priority: Priority,
+    /// The way through the gate, for as long as the answer is on its way.
+    pass: Option<Pass>,
     body_timeout: Duration,
     body_bytes: usize,
     started: Instant,
-    /// Where the present try goes.
-    address: Option<String>,
+    /// The present try at an address.
+    flight: Option<Flight>,
     /// The present try's span.
     call: Option<Span>,
     tries: usize,
@@ -91,10 +97,12 @@ impl Passage {
             authority,
             cached: None,
             allowance,
+            priority: Priority::named(class),
+            pass: None,
             body_timeout: config.limits.body_timeout(),
             body_bytes: 0,
             started: Instant::now(),
-            address: None,
+            flight: None,
             call: None,
             tries: 0,
         })
@@ -128,21 +136,35 @@ impl Passage {
         Ok(verdict)
     }
 
+    /// Goes through the gate of the upstream.
+    ///
+    /// # Errors
+    /// The problem to answer with: it failed too often just now, or has too much to do.
+    pub(crate) async fn enter(&mut self) -> std::result::Result<(), Problem> {
+        let deadline = Instant::now() + fill::wait_max(&self.origin);
+        let pass = self.origin.gate.enter(self.priority, deadline).await;
+        self.pass = Some(pass.map_err(|trouble| {
+            self.span.record("vitrina.refused", trouble.name());
+            trouble.problem()
+        })?);
+        Ok(())
+    }
+
     /// The address that this try goes to.
     ///
     /// # Errors
     /// When no address is well, or its name cannot be resolved.
     pub(crate) async fn peer(&mut self) -> Result<Box<HttpPeer>> {
         let config = &self.origin.config;
-        let Some(member) = self.origin.balance.pick() else {
+        let Some(flight) = self.origin.balance.take() else {
             return Error::e_explain(fault::NO_ADDRESS, "every address fails its health check");
         };
+        let flight = self.flight.insert(flight);
         self.tries += 1;
-        self.address = Some(member.address.clone());
         let method = gateway::known_method(&self.head.method);
-        let call = || super::call_span(method, self.origin.label, &member.address);
+        let call = || super::call_span(method, self.origin.label, flight.address());
         self.call = Some(self.span.in_scope(call));
-        let found = timeout(config.connect_timeout(), lookup_host(&member.address)).await;
+        let found = timeout(config.connect_timeout(), lookup_host(flight.address())).await;
         let found =
             found.or_err(ErrorType::ConnectTimedout, "looking the address up").map_err(|e| e.into_up())?;
         let mut found =
@@ -171,8 +193,8 @@ impl Passage {
         let mut request = RequestHeader::build_no_case(self.head.method.clone(), target.as_bytes(), size)?;
         if let Some(host) = &self.host {
             request.insert_header(header::HOST, host)?;
-        } else if let Some(address) = &self.address {
-            request.insert_header(header::HOST, address)?;
+        } else if let Some(flight) = &self.flight {
+            request.insert_header(header::HOST, flight.address())?;
         }
         for (name, value) in &self.traced() {
             request.append_header(name, value)?;
@@ -211,6 +233,7 @@ impl Passage {
         }
         if !answer.status.is_informational() {
             self.tell_cache(answer);
+            self.heard(fault::heard_of(answer.status));
             let call = self.call.take();
             if let Some(call) = call {
                 call.record("http.response.status_code", answer.status.as_u16());
@@ -223,8 +246,10 @@ impl Passage {
 
     /// A connection could not be made; the next address may do.
     pub(crate) fn not_connected(&mut self, mut error: Box<Error>) -> Box<Error> {
-        self.address_failed();
-        error.set_retry(self.tries < self.tries_max());
+        if let Some(flight) = &mut self.flight {
+            flight.found_nobody();
+        }
+        error.set_retry(self.tries < self.tries_max() && self.origin.gate.may_ask_again());
         error
     }
 
@@ -236,29 +261,34 @@ impl Passage {
         mut error: Box<Error>,
         was_reused: bool,
     ) -> Box<Error> {
-        let is_upstreams = error.esource() == &pingora_core::ErrorSource::Upstream;
-        if is_upstreams && !was_reused {
-            self.address_failed();
+        let heard = fault::heard_in(&error).filter(|_| !was_reused);
+        if let (Some(heard), Some(flight)) = (heard, &mut self.flight) {
+            flight.heard(heard);
         }
-        let is_repeatable = is_upstreams
+        let is_repeatable = error.esource() == &pingora_core::ErrorSource::Upstream
             && error.etype() != &ErrorType::ReadTimedout
             && self.head.method.is_idempotent()
             && !session.as_ref().retry_buffer_truncated()
             && session.response_written().is_none();
         // A connection from the pool may have been closed while it lay there: that says nothing of the address.
         let tries_max = self.tries_max() + usize::from(was_reused);
-        error.set_retry(is_repeatable && self.tries < tries_max);
+        let may = is_repeatable && self.tries < tries_max;
+        error.set_retry(may && (was_reused || self.origin.gate.may_ask_again()));
         error
     }
 
     /// What the client is told of a failure; `None` when it is gone.
     pub(crate) fn problem(&mut self, error: &Error) -> Option<Problem> {
-        if error.esource() == &pingora_core::ErrorSource::Upstream || error.etype() == &fault::NO_ADDRESS {
+        let heard = fault::heard_in(error);
+        if let Some(heard) = heard {
+            self.heard(heard);
+        }
+        if heard.is_some() || error.etype() == &fault::NO_ADDRESS {
             self.origin.failures.fetch_add(1, Ordering::Relaxed);
             tracing::warn!(
                 parent: &self.span,
                 upstream = self.origin.config.name,
-                server.address = self.address,
+                server.address = self.flight.as_ref().map(Flight::address),
                 kind = error.etype().as_str(),
                 "an upstream did not answer"
             );
@@ -294,6 +324,7 @@ impl Passage {
             cache,
             origin: &self.origin,
             head: &self.head,
+            priority: self.priority,
             outgoing: &self.headers,
             host: self.host.as_ref(),
         }
@@ -358,9 +389,10 @@ impl Passage {
         headers
     }
 
-    fn address_failed(&self) {
-        if let Some(address) = &self.address {
-            self.origin.balance.failed(address);
+    /// Tells gate and address how it ended.
+    fn heard(&mut self, heard: Heard) {
+        if let (Some(flight), Some(pass)) = (&mut self.flight, &mut self.pass) {
+            self.origin.heard(flight, pass, heard);
         }
     }
 

@@ -23,6 +23,7 @@ use crate::cache::store::Found;
 use crate::cache::{Cache, freshen, key, now_ms};
 use crate::reply::{Problem, Reply};
 use crate::request::Head;
+use crate::upstream::{Priority, Trouble};
 
 /// How often a request looks into the store: once more after waiting for another's fill, and once after that.
 const LOOKS_MAX: usize = 3;
@@ -32,6 +33,7 @@ pub(crate) struct Question<'r> {
     pub(crate) cache: &'r Arc<Cache>,
     pub(crate) origin: &'r Arc<Origin>,
     pub(crate) head: &'r Head,
+    pub(crate) priority: Priority,
     /// What the upstream would get, without `Host`.
     pub(crate) outgoing: &'r HeaderMap,
     /// The host that is asked, as the upstream sees it.
@@ -198,10 +200,15 @@ impl Question<'_> {
             stale.is_some_and(|entry| entry.terms.is_never_stale || entry.terms.is_always_validated);
         match failure {
             Failure::Error(_) => Ok(self.pass(reason)),
-            Failure::Broken | Failure::NoAddress if must_be_validated => Err(fault::timed_out()),
+            Failure::Broken | Failure::NoAddress | Failure::Refused(Trouble::BreakerOpen)
+                if must_be_validated =>
+            {
+                Err(fault::timed_out())
+            }
             Failure::Broken => Err(fault::broken()),
             Failure::NoAddress => Err(fault::unavailable()),
             Failure::TimedOut => Err(fault::timed_out()),
+            Failure::Refused(trouble) => Err(trouble.problem()),
         }
     }
 
@@ -210,7 +217,7 @@ impl Question<'_> {
         self.cache.counts.stale_hit();
         let forward_status = match failure {
             Failure::Error(status) => Some(status.as_u16()),
-            Failure::NoAddress | Failure::Broken | Failure::TimedOut => None,
+            Failure::NoAddress | Failure::Broken | Failure::TimedOut | Failure::Refused(_) => None,
         };
         let status = CacheStatus {
             forward_status,
@@ -268,6 +275,7 @@ impl Question<'_> {
             origin: self.origin.clone(),
             key,
             path: self.path(),
+            priority: self.priority,
             asked: self.head.headers.clone(),
             headers,
             stale,

@@ -4,7 +4,8 @@ use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 
-use super::{Origin, Standing};
+use super::Origin;
+use crate::upstream::view::{AddressView, GateNumbers};
 
 /// One upstream in `/admin/upstreams`, beside the services.
 #[derive(Debug, Serialize)]
@@ -17,34 +18,26 @@ pub(crate) struct View<'o> {
     path_prefix: &'o str,
     /// Whether its answers may be stored.
     cache: bool,
-    addresses: Vec<AddressView<'o>>,
+    addresses: Vec<HttpAddressView>,
     calls: u64,
     failures: u64,
+    #[serde(flatten)]
+    gate: GateNumbers,
 }
 
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct AddressView<'o> {
-    address: &'o str,
-    passed_over: bool,
-    /// It fails its health check.
+struct HttpAddressView {
+    #[serde(flatten)]
+    address: AddressView,
+    /// It fails its regular check.
     down: bool,
 }
 
 impl Origin {
     pub(crate) fn view(&self) -> View<'_> {
-        let addresses: Vec<AddressView<'_>> = self
-            .balance
-            .members()
-            .iter()
-            .map(|member| {
-                let standing = self.balance.standing(member);
-                AddressView {
-                    address: &member.address,
-                    passed_over: standing != Standing::Up,
-                    down: standing == Standing::Down,
-                }
-            })
+        let members = self.balance.members().iter();
+        let addresses: Vec<HttpAddressView> = (self.balance.view().into_iter().zip(members))
+            .map(|(view, member)| HttpAddressView { address: view.into(), down: member.is_down() })
             .collect();
         View {
             name: &self.config.name,
@@ -55,6 +48,7 @@ impl Origin {
             addresses,
             calls: self.requests.load(Ordering::Relaxed),
             failures: self.failures.load(Ordering::Relaxed),
+            gate: self.gate.view().into(),
         }
     }
 }

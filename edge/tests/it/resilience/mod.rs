@@ -3,6 +3,7 @@
 mod balance;
 mod breaker;
 mod bulkhead;
+mod http;
 mod retry;
 
 use std::net::{SocketAddr, TcpListener};
