@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use http::{HeaderName, StatusCode, header};
 use tonic::metadata::MetadataMap;
-use vitrina_proto::routes::{Method, ROUTES, Route};
+use vitrina_proto::routes::{self, Method, ROUTES, Route};
 
 use crate::etag;
 use crate::guard::Caller;
@@ -71,8 +71,15 @@ fn cache_control(route: &Route, caller: &Caller, is_degraded: bool) -> String {
     if is_degraded {
         return "public, max-age=1".to_owned();
     }
-    let mut value = format!("public, max-age={}", cache.max_age_s);
+    cache_control_until(&cache, u64::MAX)
+}
+
+/// `Cache-Control` of an answer that is true for so many seconds: nobody may use it for longer, fresh or stale.
+pub(crate) fn cache_control_until(cache: &routes::Cache, left_s: u64) -> String {
+    let max_age_s = left_s.min(cache.max_age_s.into());
+    let mut value = format!("public, max-age={max_age_s}");
     for (name, seconds) in [("stale-while-revalidate", cache.swr_s), ("stale-if-error", cache.sie_s)] {
+        let seconds = (left_s - max_age_s).min(seconds.into());
         if seconds > 0 {
             // Writing to a String cannot fail.
             let _ = write!(value, ", {name}={seconds}");
@@ -116,6 +123,20 @@ mod tests {
     fn located(method: Method, path: &str, body: &str) -> Option<String> {
         let route = ROUTES.iter().find(|route| route.method == method && route.path == path).unwrap();
         location(route, body.as_bytes())
+    }
+
+    #[test]
+    fn nobody_may_use_an_answer_past_its_end_fresh_or_stale() {
+        let cache = routes::Cache { max_age_s: 10, swr_s: 20, sie_s: 600, tags: &[] };
+        for (left_s, value) in [
+            (u64::MAX, "public, max-age=10, stale-while-revalidate=20, stale-if-error=600"),
+            (40, "public, max-age=10, stale-while-revalidate=20, stale-if-error=30"),
+            (15, "public, max-age=10, stale-while-revalidate=5, stale-if-error=5"),
+            (4, "public, max-age=4"),
+            (0, "public, max-age=0"),
+        ] {
+            assert_eq!(cache_control_until(&cache, left_s), value);
+        }
     }
 
     #[test]

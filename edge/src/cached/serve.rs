@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use vitrina_proto::routes::Route;
 
+use crate::answer;
 use crate::cache::conditions::{self, Part};
 use crate::cache::encoding::Coding;
 use crate::cache::entry::Entry;
@@ -47,11 +48,11 @@ pub(super) fn unstored(status: StatusCode, headers: HeaderMap, body: Bytes, told
     reply
 }
 
-/// Shortens the freshness of an answer that ends by itself: past its end it may not be used at all.
+/// Bounds for whom it is given to the use of an answer that ends by itself: past its end it may not be used at all.
 pub(super) fn bound(reply: &mut Reply, route: &Route, ends_ms: u64, now_ms: u64) {
     let left_s = ends_ms.saturating_sub(now_ms) / 1_000;
-    if route.cache.is_some_and(|cache| left_s < u64::from(cache.max_age_s)) {
-        reply.set(header::CACHE_CONTROL, format!("public, max-age={left_s}"));
+    if let Some(cache) = route.cache.filter(|_| ends_ms < u64::MAX) {
+        reply.set(header::CACHE_CONTROL, answer::cache_control_until(&cache, left_s));
     }
 }
 

@@ -13,6 +13,7 @@ mod guard;
 mod http2;
 mod origin;
 mod pages;
+mod refresh;
 mod reload;
 mod resilience;
 mod rfc9111;

@@ -20,10 +20,10 @@ use vitrina_proto::users::v1::{
 use crate::support::{Shop, ana, check_problem, token};
 
 const PUBLICATIONS: &str = "vitrina.publications.v1.Publications";
-const PRODUCTS: &str = "vitrina.products.v1.Products/BatchGetProducts";
+pub(crate) const PRODUCTS: &str = "vitrina.products.v1.Products/BatchGetProducts";
 const SELLERS: &str = "vitrina.users.v1.Users/BatchGetSellers";
 
-fn money(minor: i64) -> Option<Money> {
+pub(crate) fn money(minor: i64) -> Option<Money> {
     Some(Money { minor, currency: "ARS".into() })
 }
 
@@ -55,7 +55,7 @@ fn publication() -> Publication {
 }
 
 /// A shop whose services know two publications of one seller.
-async fn shop() -> Shop {
+pub(crate) async fn shop() -> Shop {
     let shop = Shop::open().await;
     let on = &shop.scripts;
     on.on(&format!("{PUBLICATIONS}/Search"), |_: SearchRequest| {
