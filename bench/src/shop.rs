@@ -97,6 +97,14 @@ impl Shop {
         Client::new(&format!("http://127.0.0.1:{}", self.admin_port))
     }
 
+    /// The URL of its RabbitMQ.
+    ///
+    /// # Panics
+    /// When it has none, as in one process.
+    pub fn broker_url(&self) -> &str {
+        self.broker.as_ref().map(RabbitServer::url).expect("a shop in many processes has a RabbitMQ")
+    }
+
     /// The temporary directory that everything of this shop lies in.
     pub fn folder(&self) -> &Path {
         self.folder.path()

@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod crash;
+mod dead_letters;
 mod degraded;
 mod fuzz;
 mod notifications;
