@@ -21,7 +21,7 @@ use crate::listen::Listen;
 use crate::upgrade::{Inherited, Listeners};
 use crate::upstream::Upstreams;
 use crate::upstream::origin::keep_watch;
-use crate::{admin, cached, events, reload, tls};
+use crate::{admin, cached, collected, events, reload, tls};
 
 /// How often a drain looks whether the last connection is gone.
 const DRAIN_STEP: Duration = Duration::from_millis(10);
@@ -209,6 +209,7 @@ fn serve(
     listeners: Listeners,
 ) -> Result<Running, Error> {
     let core = Arc::new(Core::new(config, upstreams, broker.clone())?);
+    collected::tell(&core);
     let kept = listeners.try_clone().map_err(Error::Socket)?;
     let listener = TcpListener::from_std(listeners.clients.1).map_err(Error::Socket)?;
     let admin_listener = TcpListener::from_std(listeners.operators.1).map_err(Error::Socket)?;

@@ -19,6 +19,7 @@ mod answer;
 mod cache;
 mod cached;
 mod call;
+mod collected;
 mod config;
 mod connection;
 mod connections;

@@ -3,7 +3,7 @@
 //! An instrument made before [`crate::start()`] counts for nobody: keep it in a `LazyLock` that is first used later.
 
 use opentelemetry::global;
-use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter};
+use opentelemetry::metrics::{AsyncInstrument, Counter, Gauge, Histogram, Meter};
 
 /// Bounds of the histograms in seconds, as the semantic conventions advise for HTTP and RPC durations.
 const SECONDS_BOUNDS: [f64; 14] =
@@ -28,6 +28,23 @@ pub fn histogram_ms(name: &'static str) -> Histogram<f64> {
 /// A value that goes up and down.
 pub fn gauge(name: &'static str) -> Gauge<u64> {
     meter().u64_gauge(name).build()
+}
+
+/// A counter that is counted elsewhere and read whenever it is sent.
+pub fn observed_counter(
+    name: &'static str,
+    observe: impl Fn(&dyn AsyncInstrument<u64>) + Send + Sync + 'static,
+) {
+    // The meter keeps the question; the instrument itself does nothing.
+    let _ = meter().u64_observable_counter(name).with_callback(observe).build();
+}
+
+/// A value that goes up and down, kept elsewhere and read whenever it is sent.
+pub fn observed_gauge(
+    name: &'static str,
+    observe: impl Fn(&dyn AsyncInstrument<u64>) + Send + Sync + 'static,
+) {
+    let _ = meter().u64_observable_gauge(name).with_callback(observe).build();
 }
 
 fn meter() -> Meter {

@@ -17,8 +17,9 @@ use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
+use opentelemetry_proto::tonic::common::v1::any_value;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
-use opentelemetry_proto::tonic::metrics::v1::Metric;
+use opentelemetry_proto::tonic::metrics::v1::{Metric, NumberDataPoint, metric, number_data_point};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -78,6 +79,28 @@ impl Collector {
     /// All metrics so far, once for each export.
     pub fn metrics(&self) -> Vec<Metric> {
         self.received().metrics.clone()
+    }
+
+    /// The value of a counter or gauge at its last export, of the point that has this attribute.
+    pub fn last(&self, name: &str, (key, value): (&str, &str)) -> Option<u64> {
+        let received = self.received();
+        let metric = received.metrics.iter().rev().find(|metric| metric.name == name)?;
+        let points = match metric.data.as_ref()? {
+            metric::Data::Sum(sum) => &sum.data_points,
+            metric::Data::Gauge(gauge) => &gauge.data_points,
+            _ => return None,
+        };
+        let wanted = any_value::Value::StringValue(value.to_owned());
+        let has_it = |point: &&NumberDataPoint| {
+            point.attributes.iter().any(|attribute| {
+                let value = attribute.value.as_ref().and_then(|value| value.value.as_ref());
+                attribute.key == key && value == Some(&wanted)
+            })
+        };
+        match points.iter().find(has_it)?.value? {
+            number_data_point::Value::AsInt(value) => u64::try_from(value).ok(),
+            number_data_point::Value::AsDouble(_) => None,
+        }
     }
 
     /// Waits until the trace (32 hexadecimal digits) has a span whose name contains `part`; gives the names of all

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use vitrina_bench::{Options, Shop, Way, story};
+use vitrina_otel::names;
 use vitrina_otel::testing::Collector;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -32,4 +33,27 @@ async fn a_page_and_a_write_are_whole_traces() {
 fn trace_of(answer: &vitrina_bench::Answer) -> String {
     let field = answer.header("traceresponse");
     field.split('-').nth(1).unwrap_or_else(|| panic!("no trace in {answer:#?}")).to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_numbers_of_the_edge_reach_the_collector() {
+    let collector = Collector::start().await;
+    let options = Options { otlp: Some(collector.endpoint()), ..Options::default() };
+    let mut shop = Shop::start_with(Way::OneProcess, options).await;
+    let home = "/v1/pages/home";
+    shop.client().get_until(home, |answer| answer.header("cache-status").contains("; hit")).await;
+    // What was counted last is sent at the end.
+    shop.stop("shop").await;
+    let users = (names::UPSTREAM, "users");
+    for (name, value) in [
+        (names::EDGE_BREAKER_STATE, 0),
+        (names::EDGE_BREAKER_OPENED, 0),
+        (names::EDGE_REFUSED, 0),
+        (names::EDGE_RETRIES, 0),
+        (names::EDGE_SHED, 0),
+    ] {
+        assert_eq!(collector.last(name, users), Some(value), "{name}");
+    }
+    assert!(collector.last(names::EDGE_CACHE_HITS, (names::CACHE_STATE, "fresh")) >= Some(1));
+    assert!(collector.last(names::EDGE_CACHE_MISSES, (names::CACHE_REASON, "uri-miss")) >= Some(1));
 }

@@ -69,8 +69,19 @@ impl Counts {
 
     /// Hits, fresh and stale, and misses.
     pub(crate) fn totals(&self) -> (u64, u64) {
-        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        (load(&self.hits) + load(&self.stale_hits), self.misses.iter().map(load).sum())
+        let sum = |counts: &[(&str, u64)]| counts.iter().map(|(_, count)| count).sum();
+        (sum(&self.hits_by_state()), sum(&self.misses_by_reason()))
+    }
+
+    /// What was served from the store.
+    pub(crate) fn hits_by_state(&self) -> [(&'static str, u64); 2] {
+        [("fresh", &self.hits), ("stale", &self.stale_hits)]
+            .map(|(state, counter)| (state, counter.load(Ordering::Relaxed)))
+    }
+
+    /// What was not served from it.
+    pub(crate) fn misses_by_reason(&self) -> [(&'static str, u64); REASONS.len()] {
+        std::array::from_fn(|at| (REASONS[at].as_str(), self.misses[at].load(Ordering::Relaxed)))
     }
 
     /// As Prometheus text.
@@ -83,13 +94,11 @@ impl Counts {
         ];
         // Writing to a String cannot fail.
         let _ = writeln!(out, "# TYPE vitrina_edge_cache_hits_total counter");
-        for (state, counter) in [("fresh", &self.hits), ("stale", &self.stale_hits)] {
-            let value = counter.load(Ordering::Relaxed);
+        for (state, value) in self.hits_by_state() {
             let _ = writeln!(out, "vitrina_edge_cache_hits_total{{state=\"{state}\"}} {value}");
         }
         let _ = writeln!(out, "# TYPE vitrina_edge_cache_misses_total counter");
-        for (reason, counter) in REASONS.iter().zip(&self.misses) {
-            let (reason, value) = (reason.as_str(), counter.load(Ordering::Relaxed));
+        for (reason, value) in self.misses_by_reason() {
             let _ = writeln!(out, "vitrina_edge_cache_misses_total{{reason=\"{reason}\"}} {value}");
         }
         for (name, counter) in single {

@@ -35,8 +35,8 @@ use tower::util::BoxCloneSyncService;
 
 pub(crate) use address::Address;
 pub(crate) use faults::{Fault, Faults};
-pub(crate) use gate::{Gate, Gates};
-pub(crate) use limiter::Limiter;
+pub(crate) use gate::{Gate, GateView, Gates};
+pub(crate) use limiter::{Limiter, LimiterView};
 pub(crate) use priority::Priority;
 pub(crate) use scope::{Calls, Scope, Timings};
 pub use settings::{Breaker, Concurrency, Resilience};

@@ -144,12 +144,13 @@ pub(crate) fn render(out: &mut String, gates: &[Arc<Gate>], turns: &LimiterView)
     family(out, "vitrina_edge_ejections_total", "counter", ejections.collect());
 }
 
-fn by_priority(view: &LimiterView) -> impl Iterator<Item = (&'static str, u64)> {
+/// What was shed, by priority.
+pub(crate) fn by_priority(view: &LimiterView) -> impl Iterator<Item = (&'static str, u64)> {
     Priority::ALL.map(Priority::name).into_iter().zip(view.shed)
 }
 
-/// 0 closed, 1 half-open, 2 open.
-fn state(phase: Phase) -> u64 {
+/// A phase as a number: 0 closed, 1 half-open, 2 open.
+pub(crate) fn state(phase: Phase) -> u64 {
     match phase {
         Phase::Closed => 0,
         Phase::HalfOpen => 1,

@@ -1,12 +1,15 @@
-//! One trace from the client through the edge to the service.
+//! One trace from the client through the edge to the service, and the numbers of the edge. One test, since telemetry starts
+//! once in a process.
 
+use vitrina_edge::{EdgeConfig, HttpUpstream};
 use vitrina_otel::testing::Collector;
-use vitrina_otel::{Config, LogFormat};
+use vitrina_otel::{Config, LogFormat, names};
 
+use crate::origin::upstream;
 use crate::support::{Shop, check_problem, token};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_trace_goes_through_the_edge() {
+async fn a_trace_goes_through_the_edge_and_its_numbers_reach_the_collector() {
     let collector = Collector::start().await;
     let config = Config {
         service_name: "edge".into(),
@@ -15,7 +18,10 @@ async fn a_trace_goes_through_the_edge() {
         log_filter: "off".into(),
     };
     let telemetry = vitrina_otel::start(config).unwrap();
-    let shop = Shop::open().await;
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let http = vec![HttpUpstream { name: "counted".into(), ..upstream(&[gone]) }];
+    let config = EdgeConfig { http, ..EdgeConfig::default() };
+    let shop = Shop::open_with(config, None).await;
     let trace_id = "0af7651916cd43dd8448eb211c80319c";
     let parent = format!("00-{trace_id}-b7ad6b7169203331-01");
     let request = shop.http.get(shop.url("/v1/me")).header("traceparent", &parent);
@@ -33,8 +39,20 @@ async fn a_trace_goes_through_the_edge() {
         request.header("traceparent", format!("00-{other}-b7ad6b7169203331-01")).send().await.unwrap();
     assert_eq!(check_problem(answer, 401, "unauthenticated").await["traceId"], other);
 
-    let names = collector.wait_for(trace_id, "GET /v1/me").await;
-    assert!(names.iter().any(|name| name == "vitrina.users.v1.Users/GetMe"), "{names:?}");
-    shop.edge.drain().await;
+    let spans = collector.wait_for(trace_id, "GET /v1/me").await;
+    assert!(spans.iter().any(|name| name == "vitrina.users.v1.Users/GetMe"), "{spans:?}");
+    // A plain HTTP server that is not there: its breaker opens after ten failures, the eleventh call is not made.
+    for _ in 0..11 {
+        shop.get("/old").await;
+    }
     tokio::task::spawn_blocking(|| telemetry.shutdown()).await.unwrap();
+    let told = |name: &str| collector.last(name, (names::UPSTREAM, "counted"));
+    assert_eq!(told(names::EDGE_BREAKER_STATE), Some(2));
+    assert_eq!((told(names::EDGE_BREAKER_OPENED), told(names::EDGE_REFUSED)), (Some(1), Some(1)));
+    assert_eq!((told(names::EDGE_RETRIES), told(names::EDGE_SHED)), (Some(0), Some(0)));
+    assert_eq!(told(names::EDGE_CONCURRENCY_LIMIT), Some(512));
+    for name in [names::EDGE_CACHE_HITS, names::EDGE_CACHE_MISSES] {
+        assert!(collector.metrics().iter().any(|metric| metric.name == name), "{name}");
+    }
+    shop.edge.drain().await;
 }
