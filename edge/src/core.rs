@@ -111,7 +111,7 @@ impl Core {
             cache: Arc::new(Cache::new(&config.cache)),
             fills: Arc::default(),
             hot: Hot::default(),
-            origins: Origins::new(&config.http, resilience),
+            origins: Origins::new(&config.http, resilience)?,
             guard: Guard::new(users, calls.clone()),
             metrics: calls.metrics.clone(),
             // Waiting for a processor is a queue already; another one in front of it only makes answers late.

@@ -76,15 +76,18 @@ pub(crate) fn apply(core: &Core, mut new: EdgeConfig) -> Result<Vec<&'static str
 /// Puts what stands behind the edge in force.
 ///
 /// # Errors
-/// When an address is none, which the check of the configuration has told already.
+/// When something of it cannot be used, which the check of the configuration has told already; then nothing has changed.
 fn upstreams(core: &Core, old: &EdgeConfig, new: &EdgeConfig) -> Result<(), Error> {
     let addresses = |config: &EdgeConfig, name: &str| config.upstreams.get(name).cloned().unwrap_or_default();
+    let mut services = Vec::new();
     for name in SERVICES {
         let wanted = addresses(new, name);
-        if wanted == addresses(old, name) {
-            continue;
+        if wanted != addresses(old, name) {
+            services.push((name, upstream::parsed(&wanted)?));
         }
-        let parsed = upstream::parsed(&wanted)?;
+    }
+    let origins = core.origins.prepare(&new.http, &new.resilience)?;
+    for (name, parsed) in services {
         let is_taken = core.transports.get(name).is_some_and(|way| way.replace(&parsed, &new.resilience));
         if !is_taken {
             tracing::warn!(service = name, "the service runs in this process: its addresses are not used");
@@ -95,9 +98,7 @@ fn upstreams(core: &Core, old: &EdgeConfig, new: &EdgeConfig) -> Result<(), Erro
         core.origins.adjust(&new.resilience);
         core.turns.adjust(new.resilience.edge, Duration::ZERO);
     }
-    if old.http != new.http {
-        core.origins.replace(&new.http, &new.resilience);
-    }
+    core.origins.replace(origins);
     Ok(())
 }
 

@@ -1,17 +1,19 @@
 //! What can be set on a plain HTTP upstream: the sections `[[edge.http]]` of `vitrina.toml`.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use http::HeaderValue;
 use serde::Deserialize;
 
 use super::{EdgeConfig, SERVICES};
+use crate::upstream::origin::Trust;
 
 /// Longest name; it becomes a label of numbers and a name in `/admin/upstreams`.
 const NAME_BYTES_MAX: usize = 40;
 
-/// A server that speaks plain HTTP/1.1, such as an old catalogue or a CMS, put behind the edge under a prefix.
+/// A server that speaks HTTP/1.1, such as an old catalogue or a CMS, put behind the edge under a prefix.
 ///
 /// A route of the contract wins over any prefix, the longer prefix over the shorter.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -27,6 +29,12 @@ pub struct HttpUpstream {
     pub strip_prefix: bool,
     /// `Host` as the upstream is to see it; absent: as the client sent it.
     pub host: Option<String>,
+    /// Whether the upstream speaks TLS; its certificate is always checked.
+    pub tls: bool,
+    /// Name that its certificate must have; absent: the host of each address.
+    pub tls_name: Option<String>,
+    /// PEM file of who issued its certificate; absent: whom the system trusts.
+    pub tls_ca: Option<PathBuf>,
     /// Path that answers 2xx or 3xx while an address is well; absent: addresses are judged by their connections alone.
     pub health_path: Option<String>,
     /// Milliseconds between two checks of an address, at least 1.
@@ -56,6 +64,9 @@ impl Default for HttpUpstream {
             addresses: Vec::new(),
             strip_prefix: false,
             host: None,
+            tls: false,
+            tls_name: None,
+            tls_ca: None,
             health_path: None,
             health_every_ms: 2_000,
             cache: false,
@@ -110,6 +121,7 @@ impl HttpUpstream {
         if self.host.as_ref().is_some_and(|host| host.is_empty() || HeaderValue::from_str(host).is_err()) {
             mistakes.push("host is no host name".to_owned());
         }
+        mistakes.extend(Trust::open(self).err());
         if self.health_path.as_ref().is_some_and(|path| !is_path(path)) {
             mistakes.push("health_path is no path such as /health".to_owned());
         }

@@ -26,4 +26,5 @@ mod traces;
 mod upgrade;
 mod uploads;
 mod upstreams;
+mod upstreams_tls;
 mod wire;

@@ -229,10 +229,13 @@ async fn probe(member: Arc<Member>) {
 mod tests {
     use super::*;
     use crate::config::HttpUpstream;
+    use crate::upstream::origin::client::client;
 
     fn balance(addresses: &[&str]) -> Balance {
         let addresses: Vec<String> = addresses.iter().map(|address| (*address).to_owned()).collect();
-        Balance::new(&addresses, Checker::new(&HttpUpstream::default()), settings::Breaker::default())
+        let config = HttpUpstream::default();
+        let checker = Checker::new(&config, client(&config, None).unwrap());
+        Balance::new(&addresses, checker, settings::Breaker::default())
     }
 
     fn taken(balance: &Balance, count: usize) -> Vec<String> {

@@ -343,7 +343,7 @@ impl Order {
     ) -> Result<http::Response<Incoming>, Failure> {
         let span = super::call_span("GET", self.origin.label, address);
         let target = self.origin.target(&self.path, "");
-        let mut request = http::Request::get(format!("http://{address}{target}"))
+        let mut request = http::Request::get(self.origin.url(address, &target))
             .body(http_body_util::Empty::new())
             .map_err(|_| Failure::Broken)?;
         let headers = request.headers_mut();

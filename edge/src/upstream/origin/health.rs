@@ -9,8 +9,8 @@ use http_body_util::Empty;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::balance::Member;
-use super::client::{Client, client};
-use super::{Origin, Origins};
+use super::client::Client;
+use super::{Origin, Origins, url};
 use crate::config::HttpUpstream;
 
 /// For one answer where nothing is configured.
@@ -20,20 +20,15 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Checker {
     client: Client,
-    /// Absent: it is enough to answer at all.
-    path: Option<String>,
-    fallback_path: String,
-    host: Option<String>,
+    config: HttpUpstream,
     timeout: Duration,
 }
 
 impl Checker {
-    pub(crate) fn new(config: &HttpUpstream) -> Self {
+    pub(crate) fn new(config: &HttpUpstream, client: Client) -> Self {
         Self {
-            client: client(config.connect_timeout()),
-            path: config.health_path.clone(),
-            fallback_path: config.path_prefix.clone(),
-            host: config.host.clone(),
+            client,
+            config: config.clone(),
             // An answer that is slower than the next check is none.
             timeout: if config.health_path.is_some() { config.health_every() } else { TIMEOUT },
         }
@@ -43,21 +38,22 @@ impl Checker {
     /// changes nothing (RFC 9110, 9.3.7), is answered by whatever is no gateway's failure. That a connection can be made
     /// says little: the system takes it for a server that hangs.
     pub(crate) async fn is_well(&self, address: &str) -> bool {
-        let (method, path) = match &self.path {
+        let config = &self.config;
+        let (method, path) = match &config.health_path {
             Some(path) => (Method::GET, path),
-            None => (Method::OPTIONS, &self.fallback_path),
+            None => (Method::OPTIONS, &config.path_prefix),
         };
         let request = Request::builder()
             .method(method)
-            .uri(format!("http://{address}{path}"))
-            .header(header::HOST, self.host.as_deref().unwrap_or(address))
+            .uri(url(config, address, path))
+            .header(header::HOST, config.host.as_deref().unwrap_or(address))
             .header(header::USER_AGENT, "vitrina-health")
             .body(Empty::new());
         let Ok(request) = request else {
             return false;
         };
         match timeout(self.timeout, self.client.request(request)).await {
-            Ok(Ok(answer)) if self.path.is_some() => {
+            Ok(Ok(answer)) if config.health_path.is_some() => {
                 answer.status().is_success() || answer.status().is_redirection()
             }
             Ok(Ok(answer)) => !matches!(

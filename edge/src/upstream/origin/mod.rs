@@ -17,6 +17,7 @@ mod forward;
 mod health;
 mod passage;
 mod stored;
+mod trust;
 mod view;
 
 use std::collections::BTreeSet;
@@ -32,16 +33,18 @@ use tracing::field::Empty;
 pub(crate) use balance::Balance;
 use balance::Flight;
 use client::Client;
-use health::Checker;
 pub(crate) use fill::Incomer;
 use fill::Unstored;
+use health::Checker;
 pub(crate) use health::keep_watch;
 pub(crate) use passage::Passage;
 pub(crate) use stored::Verdict;
+pub(crate) use trust::Trust;
 pub(crate) use view::View;
 
 use crate::cache::fill::Fills;
 use crate::config::{HttpUpstream, Rate, Rates};
+use crate::error::Error;
 use crate::upstream::Resilience;
 use crate::upstream::gate::{Behind, Gate, Heard, Pass};
 
@@ -71,23 +74,45 @@ pub(crate) struct Origin {
     /// What is being fetched for the cache.
     fills: Arc<Fills<Unstored>>,
     client: Client,
+    /// With TLS.
+    trust: Option<Trust>,
 }
 
 impl Origins {
-    pub(crate) fn new(upstreams: &[HttpUpstream], resilience: &Resilience) -> Self {
-        let list = sorted(upstreams.iter().map(|config| Arc::new(Origin::new(config, resilience))));
-        Self { list: ArcSwap::from_pointee(list), changed: Notify::new() }
+    /// # Errors
+    /// When TLS to one of them cannot be set up.
+    pub(crate) fn new(upstreams: &[HttpUpstream], resilience: &Resilience) -> Result<Self, Error> {
+        let origins = Self { list: ArcSwap::default(), changed: Notify::new() };
+        origins.list.store(Arc::new(origins.prepare(upstreams, resilience)?));
+        Ok(origins)
     }
 
-    /// Takes these upstreams in the place of those that there are. One whose section is the same goes on; one whose section is
-    /// another begins anew, while requests under way end with the old one.
-    pub(crate) fn replace(&self, upstreams: &[HttpUpstream], resilience: &Resilience) {
+    /// What would take the place of those that there are. One whose section is the same goes on; one whose section is another,
+    /// or whose file of issuers may be, begins anew.
+    ///
+    /// # Errors
+    /// When TLS to one of them cannot be set up.
+    pub(crate) fn prepare(
+        &self,
+        upstreams: &[HttpUpstream],
+        resilience: &Resilience,
+    ) -> Result<Vec<Arc<Origin>>, Error> {
         let known = self.list.load();
-        let origin = |config: &HttpUpstream| match known.iter().find(|origin| origin.config == *config) {
-            Some(stays) => stays.clone(),
-            None => Arc::new(Origin::new(config, resilience)),
+        let origin = |config: &HttpUpstream| {
+            let is_same = |origin: &&Arc<Origin>| origin.config == *config && config.tls_ca.is_none();
+            match known.iter().find(is_same) {
+                Some(stays) => Ok(stays.clone()),
+                None => Origin::new(config, resilience).map(Arc::new),
+            }
         };
-        self.list.store(Arc::new(sorted(upstreams.iter().map(origin))));
+        let mut list = upstreams.iter().map(origin).collect::<Result<Vec<_>, _>>()?;
+        list.sort_by_key(|origin| std::cmp::Reverse(origin.config.path_prefix.len()));
+        Ok(list)
+    }
+
+    /// Puts them in force, while requests under way end with those that they began with.
+    pub(crate) fn replace(&self, list: Vec<Arc<Origin>>) {
+        self.list.store(Arc::new(list));
         self.changed.notify_one();
     }
 
@@ -114,11 +139,14 @@ impl Origins {
 }
 
 impl Origin {
-    fn new(config: &HttpUpstream, resilience: &Resilience) -> Self {
-        let balance = Balance::new(&config.addresses, Checker::new(config), resilience.breaker);
-        let balance = Arc::new(balance);
+    fn new(config: &HttpUpstream, resilience: &Resilience) -> Result<Self, Error> {
+        let wrong = |what| Error::Config(vec![format!("edge.http `{}`: {what}", config.name)]);
+        let trust = Trust::open(config).map_err(wrong)?;
+        let client = client::client(config, trust.as_ref()).map_err(wrong)?;
+        let checker = Checker::new(config, client.clone());
+        let balance = Arc::new(Balance::new(&config.addresses, checker, resilience.breaker));
         let gate = Gate::new(&config.name, Behind::Http(balance.clone()), resilience);
-        Self {
+        Ok(Self {
             label: label(&config.path_prefix),
             balance,
             gate: Arc::new(gate),
@@ -126,8 +154,9 @@ impl Origin {
             requests: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             fills: Arc::default(),
-            client: client::client(config.connect_timeout()),
-        }
+            client,
+            trust,
+        })
     }
 
     /// Tells address and gate what was heard of a request.
@@ -138,6 +167,11 @@ impl Origin {
         if !(is_failure && self.balance.has_another(flight)) {
             pass.heard(heard);
         }
+    }
+
+    /// A URL at an address.
+    fn url(&self, address: &str, target: &str) -> String {
+        url(&self.config, address, target)
     }
 
     /// What a path has after the prefix, with its slash; `None` for the path of another.
@@ -172,11 +206,9 @@ impl Origin {
     }
 }
 
-/// The longest prefix first.
-fn sorted(origins: impl Iterator<Item = Arc<Origin>>) -> Vec<Arc<Origin>> {
-    let mut list: Vec<_> = origins.collect();
-    list.sort_by_key(|origin| std::cmp::Reverse(origin.config.path_prefix.len()));
-    list
+fn url(config: &HttpUpstream, address: &str, target: &str) -> String {
+    let scheme = if config.tls { "https" } else { "http" };
+    format!("{scheme}://{address}{target}")
 }
 
 /// The span of one try at an address.
@@ -210,7 +242,7 @@ mod tests {
             .iter()
             .map(|prefix| HttpUpstream { path_prefix: (*prefix).to_owned(), ..HttpUpstream::default() })
             .collect();
-        Origins::new(&upstreams, &Resilience::default())
+        Origins::new(&upstreams, &Resilience::default()).unwrap()
     }
 
     #[test]
@@ -229,16 +261,19 @@ mod tests {
         let (old, cms) = (origins.find("/old").unwrap(), origins.find("/cms").unwrap());
         let same = old.config.clone();
         let other = HttpUpstream { cache: true, ..cms.config.clone() };
-        origins.replace(&[same, other], &Resilience::default());
+        let replace = |upstreams: &[HttpUpstream]| {
+            origins.replace(origins.prepare(upstreams, &Resilience::default()).unwrap());
+        };
+        replace(&[same, other]);
         assert!(Arc::ptr_eq(&old, &origins.find("/old").unwrap()));
         assert!(!Arc::ptr_eq(&cms, &origins.find("/cms").unwrap()));
-        origins.replace(&[], &Resilience::default());
+        replace(&[]);
         assert!(origins.find("/old").is_none());
     }
 
     #[test]
     fn a_prefix_is_stripped_when_told() {
-        let origin = |config| Origin::new(&config, &Resilience::default());
+        let origin = |config| Origin::new(&config, &Resilience::default()).unwrap();
         let kept = origin(HttpUpstream { path_prefix: "/old".into(), ..HttpUpstream::default() });
         assert_eq!(kept.target("/old/a", "b=1"), "/old/a?b=1");
         let config =

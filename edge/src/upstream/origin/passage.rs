@@ -172,8 +172,11 @@ impl Passage {
         let Some(address) = found.next() else {
             return Err(Error::explain(ErrorType::ConnectError, "the name has no address").into_up());
         };
-        let mut peer = HttpPeer::new(address, false, String::new());
+        let trust = self.origin.trust.as_ref();
+        let name = trust.map(|trust| trust.name_at(flight.address())).unwrap_or_default();
+        let mut peer = HttpPeer::new(address, trust.is_some(), name);
         let options = &mut peer.options;
+        options.ca = trust.and_then(|trust| trust.issuers.clone());
         options.connection_timeout = Some(config.connect_timeout());
         options.total_connection_timeout = Some(config.connect_timeout());
         options.read_timeout = Some(config.read_timeout());
