@@ -5,7 +5,9 @@
 //! knows the inside of the shop: what these tests see is what a user sees.
 
 mod client;
+pub mod freshness;
 pub mod load;
+pub mod process;
 mod shop;
 pub mod story;
 

@@ -34,6 +34,8 @@ pub struct Options {
     pub otlp: Option<String>,
     /// Further words on the command line of `vitrina up`.
     pub arguments: Vec<String>,
+    /// What `vitrina.toml` says, for `vitrina up` and the edges; empty: there is no such file.
+    pub config: String,
 }
 
 /// A running shop; its processes end with it.
@@ -41,6 +43,8 @@ pub struct Shop {
     options: Options,
     folder: TempDir,
     edge_port: u16,
+    /// Where a second edge listens, when the shop runs as processes.
+    other_port: u16,
     admin_port: u16,
     processes: Vec<Process>,
     broker: Option<RabbitServer>,
@@ -72,6 +76,7 @@ impl Shop {
             options,
             folder,
             edge_port: free_port(),
+            other_port: free_port(),
             admin_port: free_port(),
             processes: Vec::new(),
             broker: None,
@@ -90,6 +95,11 @@ impl Shop {
     /// A client without a token.
     pub fn client(&self) -> Client {
         Client::new(&format!("http://127.0.0.1:{}", self.edge_port))
+    }
+
+    /// A client, without a token, of a second edge in front of the same services; there is one when they are processes.
+    pub fn other_client(&self) -> Client {
+        Client::new(&format!("http://127.0.0.1:{}", self.other_port))
     }
 
     /// A client for the admin listener.
@@ -234,6 +244,7 @@ impl Shop {
             "127.0.0.1:0".to_owned(),
         ]);
         command.extend(self.options.arguments.clone());
+        command.extend(self.config());
         self.add("shop", command, Vec::new());
     }
 
@@ -272,15 +283,30 @@ impl Shop {
             self.add(service, command, environment);
             addresses.push((service, address));
         }
-        let mut command = self.command("vitrina-edge", &[]);
-        command.extend(["--listen".to_owned(), format!("127.0.0.1:{}", self.edge_port)]);
-        command.extend(["--admin".to_owned(), format!("127.0.0.1:{}", self.admin_port)]);
-        command.extend(["--broker".to_owned(), broker.url().to_owned()]);
-        for (service, address) in addresses {
-            command.extend([format!("--{service}"), format!("http://{address}")]);
+        for (name, port, admin_port) in
+            [("edge", self.edge_port, self.admin_port), ("other-edge", self.other_port, free_port())]
+        {
+            let mut command = self.command("vitrina-edge", &[]);
+            command.extend(["--listen".to_owned(), format!("127.0.0.1:{port}")]);
+            command.extend(["--admin".to_owned(), format!("127.0.0.1:{admin_port}")]);
+            command.extend(["--broker".to_owned(), broker.url().to_owned()]);
+            for (service, address) in &addresses {
+                command.extend([format!("--{service}"), format!("http://{address}")]);
+            }
+            command.extend(self.config());
+            self.add(name, command, Vec::new());
         }
-        self.add("edge", command, Vec::new());
         self.broker = Some(broker);
+    }
+
+    /// Writes the configuration, when there is one, and gives the words that name it.
+    fn config(&self) -> Vec<String> {
+        if self.options.config.is_empty() {
+            return Vec::new();
+        }
+        let file = self.folder.path().join("vitrina.toml");
+        std::fs::write(&file, &self.options.config).expect("the temporary directory can be written");
+        vec!["--config".to_owned(), file.display().to_string()]
     }
 
     fn command(&self, name: &str, arguments: &[&str]) -> Vec<String> {

@@ -17,7 +17,11 @@ cargo xtask COMMAND
   test     set up what the tests need, build the programs, run every test
   ci       formatting, tidy, lints, docs, and then `test`: what has to pass before a change lands
   tidy     the rules that no compiler knows: who may depend on whom, equal rooms, sizes, words
-  bench X  build the programs as they are packaged and print the figures of the scenario X: resilience
+  bench X  build the programs for release and print the figures of the scenario X:
+             import      a real catalogue: publications a second, time to ready, memory
+             cache-cost  CPU time of a cached answer beside nginx and Varnish
+             freshness   reads after writes, through the same edge and another
+             resilience  a service that is killed, and too much load
   setup    install what the tests start as servers and tools (Debian: apt-get, as root)
 
 Examples:
@@ -57,12 +61,12 @@ fn test() -> Result<()> {
     steps::cargo("tests", &["test", "--workspace", "--no-fail-fast"])
 }
 
-/// The profile is that of packages; `PROFILE=dev` takes the programs of the tests, for a first look.
+/// The profile is what the README has users build; `PROFILE=dist` takes that of packages, `PROFILE=dev` that of the tests.
 fn bench(scenario: Option<&str>) -> Result<()> {
     let Some(scenario) = scenario else {
         bail!("which scenario?\n\n{HELP}");
     };
-    let profile = std::env::var("PROFILE").unwrap_or_else(|_| "dist".to_owned());
+    let profile = std::env::var("PROFILE").unwrap_or_else(|_| "release".to_owned());
     let profile = ["--profile", profile.as_str()];
     let programs = ["build", "-p", "vitrina", "-p", "vitrina-svc", "-p", "vitrina-edge"];
     steps::cargo("programs", &[&programs[..], &profile].concat())?;

@@ -4,6 +4,7 @@ mod catalogue;
 mod crash;
 mod dead_letters;
 mod degraded;
+mod freshness;
 mod fuzz;
 mod notifications;
 mod operations;

@@ -1,9 +1,9 @@
-//! What a cached answer costs: CPU time a request of a running edge, of nginx's `proxy_cache` and of Varnish, on the same body, in
-//! the same run, over the same kind of connections.
+//! What a cached answer costs: CPU time a request of the shop's edge, of nginx's `proxy_cache` and of Varnish, on the same body, in
+//! the same run, over the same kind of connections: figures, nothing is asserted.
 //!
-//! `cache-cost URL PID [SECONDS]`: the URL of a page that the edge keeps, and the edge's process. nginx and varnishd are taken
-//! from the path and run in a temporary directory, in front of a small server with the edge's own body. Counted is what the
-//! servers use, user and system, as `/proc` tells; the load generator is not.
+//! `cargo xtask bench cache-cost` builds the programs and runs this; `SECONDS` sets how long each server is kept busy. nginx and
+//! varnishd are taken from the path and run in a temporary directory, in front of a small server with the edge's own body.
+//! Counted is what the servers use, user and system, as `/proc` tells; the load generator is not.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -16,12 +16,20 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use vitrina_bench::process::cpu_s;
+use vitrina_bench::{Options, Shop, Way, story};
+
+/// The page that is asked for.
+const TARGET: &str = "/v1/pages/home";
+
+/// Publications on it.
+const PUBLICATIONS: usize = 12;
+
+/// Rounds over the three servers, so that what else the machine does meets all of them.
+const ROUNDS: u32 = 3;
 
 /// Connections that are kept busy.
 const CONNECTIONS: usize = 32;
-
-/// Clock ticks a second of `/proc/PID/stat`, the same on every Linux of today.
-const TICKS_A_SECOND: f64 = 100.0;
 
 /// For a server to listen.
 const START_LIMIT: Duration = Duration::from_secs(20);
@@ -35,47 +43,58 @@ struct Run {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let mut arguments = std::env::args().skip(1);
-    let usage = "usage: cache-cost URL PID [SECONDS]";
-    let url: reqwest::Url = arguments.next().context(usage)?.parse()?;
-    let pid: u32 = arguments.next().context(usage)?.parse()?;
-    let seconds: u64 = arguments.next().map_or(Ok(5), |text| text.parse())?;
-    let edge = url.socket_addrs(|| None)?.into_iter().next().context("the URL has no address")?;
-    let target = url.path().to_owned();
-    let body = reqwest::get(url).await?.error_for_status()?.bytes().await?;
-    println!("{} bytes, {CONNECTIONS} connections, {seconds} s each", body.len());
-
+    let time = Duration::from_secs(std::env::var("SECONDS").map_or(Ok(5), |text| text.parse())?);
     let dir = tempfile::tempdir()?;
-    let origin = origin(body.to_vec()).await?;
+    let shop = shop().await;
+    let edge = shop.client().base().trim_start_matches("http://").parse()?;
+    let body = shop.client().get(TARGET).await.expect(200).text;
+    println!("{} bytes, {CONNECTIONS} connections, {ROUNDS} times {} s each", body.len(), time.as_secs());
+
+    let origin = origin(body.into_bytes()).await?;
     let (mut nginx, nginx_addr) = nginx(dir.path(), origin).await?;
     let (mut varnish, varnish_addr) = varnish(dir.path(), origin).await?;
     let servers = [
-        ("edge", edge, pid),
+        ("edge", edge, shop.pid("shop")),
         ("nginx", nginx_addr, nginx.id().context("nginx has ended")?),
         ("varnish", varnish_addr, varnish.id().context("varnishd has ended")?),
     ];
-    let mut costs = Vec::new();
-    for (name, address, pid) in servers {
-        load(address, &target, Duration::from_secs(1), pid).await?;
-        let run = load(address, &target, Duration::from_secs(seconds), pid).await?;
-        #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-        let (cost_us, rate) =
-            (run.cpu_s * 1e6 / run.requests as f64, run.requests as f64 / run.took.as_secs_f64());
-        println!("{name:8} {cost_us:6.2} µs CPU/request  {rate:8.0} requests/s");
-        costs.push(cost_us);
+    for _ in 0..ROUNDS {
+        let mut costs = Vec::new();
+        for (name, address, pid) in servers {
+            load(address, Duration::from_secs(1), pid).await?;
+            let run = load(address, time, pid).await?;
+            let cost_us = run.cpu_s * 1e6 / run.requests as f64;
+            let rate = run.requests as f64 / run.took.as_secs_f64();
+            println!("{name:8} {cost_us:6.2} µs CPU/request  {rate:8.0} requests/s");
+            costs.push(cost_us);
+        }
+        println!("edge / nginx {:.2}   edge / varnish {:.2}", costs[0] / costs[1], costs[0] / costs[2]);
     }
-    println!("edge / nginx   {:.2}", costs[0] / costs[1]);
-    println!("edge / varnish {:.2}", costs[0] / costs[2]);
     nginx.kill().await?;
     varnish.kill().await?;
     Ok(())
 }
 
+/// A shop with a page worth keeping. One client may ask for as much as it likes, since here it stands for many.
+async fn shop() -> Shop {
+    let config = "[edge.rates.read]\nper_s = 0\nburst = 1\n".to_owned();
+    let shop = Shop::start_with(Way::OneProcess, Options { config, ..Options::default() }).await;
+    let seller = story::seller(&shop.client(), "bench").await;
+    for number in 0..PUBLICATIONS {
+        story::publication(&seller, &format!("Auriculares {number}")).await;
+    }
+    let newest = |answer: &vitrina_bench::Answer| {
+        answer.json["newest"].as_array().is_some_and(|cards| cards.len() >= PUBLICATIONS)
+    };
+    shop.client().get_until(TARGET, newest).await;
+    shop
+}
+
 /// Keeps all connections busy for a time.
-async fn load(address: SocketAddr, target: &str, time: Duration, pid: u32) -> anyhow::Result<Run> {
+async fn load(address: SocketAddr, time: Duration, pid: u32) -> anyhow::Result<Run> {
     let before = cpu_s(pid)?;
     let started = Instant::now();
-    let request = format!("GET {target} HTTP/1.1\r\nHost: shop.test\r\nAccept: */*\r\n\r\n");
+    let request = format!("GET {TARGET} HTTP/1.1\r\nHost: shop.test\r\nAccept: */*\r\n\r\n");
     let mut clients = JoinSet::new();
     for _ in 0..CONNECTIONS {
         clients.spawn(client(address, request.clone(), started + time));
@@ -116,23 +135,6 @@ async fn client(address: SocketAddr, request: String, until: Instant) -> anyhow:
         requests += 1;
     }
     Ok(requests)
-}
-
-/// CPU time of a process and its children so far, user and system.
-fn cpu_s(pid: u32) -> anyhow::Result<f64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The name in parentheses may hold anything; the numbers begin after it.
-    let fields: Vec<&str> =
-        stat.rsplit_once(')').context("/proc/PID/stat has no name")?.1.split_whitespace().collect();
-    let ticks = |at: usize| fields.get(at).and_then(|text| text.parse::<f64>().ok()).unwrap_or_default();
-    let mut total = (ticks(11) + ticks(12)) / TICKS_A_SECOND;
-    for task in std::fs::read_dir(format!("/proc/{pid}/task"))? {
-        let children = std::fs::read_to_string(task?.path().join("children")).unwrap_or_default();
-        for child in children.split_whitespace() {
-            total += cpu_s(child.parse()?)?;
-        }
-    }
-    Ok(total)
 }
 
 /// A server with one answer, fresh for an hour.
