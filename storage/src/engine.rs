@@ -64,6 +64,15 @@ pub trait Engine: Send + Sync + 'static {
     /// [`Error::Io`] when the disk still fails. Reads go on as before.
     fn recover(&self) -> Result<(), Error>;
 
+    /// Gives back memory that is kept for no good reason. Called by the commit thread when nothing was written for a while;
+    /// readers may have to wait for some ten milliseconds.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::Corrupt`], after which nothing can be read or written before [`Engine::recover`].
+    fn rest(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Bytes that the map takes on disk.
     fn disk_bytes(&self) -> u64;
 

@@ -27,6 +27,9 @@ const GROUP_COMMITS_MAX: usize = 512;
 const GROUP_ROWS_MAX: usize = 8 * 1024;
 const GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// Without a commit for so long, the engine may rest.
+const IDLE: Duration = Duration::from_secs(3);
+
 /// What the commit thread is told.
 pub(crate) enum Order {
     Commit(Request),
@@ -93,7 +96,8 @@ impl Writer {
     fn run(&mut self) -> Option<oneshot::Sender<()>> {
         loop {
             match self.next_order() {
-                None => self.probe(),
+                None if self.next_probe.is_some() => self.probe(),
+                None => self.rest(),
                 Some(Order::Close(closed)) => return closed,
                 Some(Order::Commit(first)) => {
                     let (group, close) = self.gather(first);
@@ -106,16 +110,16 @@ impl Writer {
         }
     }
 
-    /// The next order; `None` when it is time to probe.
+    /// The next order; `None` when it is time to probe, or to rest.
     fn next_order(&self) -> Option<Order> {
-        let disconnected = Order::Close(None);
-        let Some(at) = self.next_probe else {
-            return Some(self.orders.recv().unwrap_or(disconnected));
+        let wait = match self.next_probe {
+            Some(at) => at.checked_duration_since(Instant::now())?,
+            None => IDLE,
         };
-        match self.orders.recv_timeout(at.checked_duration_since(Instant::now())?) {
+        match self.orders.recv_timeout(wait) {
             Ok(order) => Some(order),
             Err(mpsc::RecvTimeoutError::Timeout) => None,
-            Err(mpsc::RecvTimeoutError::Disconnected) => Some(disconnected),
+            Err(mpsc::RecvTimeoutError::Disconnected) => Some(Order::Close(None)),
         }
     }
 
@@ -204,6 +208,16 @@ impl Writer {
             *last = head.outbox_seq;
             is_new
         });
+    }
+
+    /// Lets the engine give back memory.
+    fn rest(&mut self) {
+        if let Err(failure) = self.shared.view.engine().rest() {
+            let reason = describe(&failure);
+            error!(reason, "the store could not be opened anew; it is read-only");
+            self.shared.set_read_only(Some(reason));
+            self.next_probe = Some(Instant::now() + self.probe_interval);
+        }
     }
 
     /// Tries to leave the read-only mode.

@@ -114,6 +114,35 @@ async fn more_commits_than_fit_into_a_group_are_all_written() {
     assert_eq!(store.stats().rows, 6_000);
 }
 
+/// After many writes and three quiet seconds the store gives back memory, for which its engine is opened anew.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_rests_is_read_and_written_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let rows = 20_000;
+    for first in (0..rows).step_by(1_000) {
+        let mut commit = Commit::new();
+        for number in first..first + 1_000 {
+            commit.put(&BLOBS, &number, &vec![1; 16]);
+        }
+        store.commit(commit).await.unwrap();
+    }
+    let quiet = std::time::Instant::now();
+    while quiet.elapsed() < std::time::Duration::from_secs(4) {
+        for number in (0..rows).step_by(500) {
+            assert_eq!(BLOBS.get(&store, &number).unwrap().unwrap().value, vec![1; 16]);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    let mut commit = Commit::new();
+    commit.put(&BLOBS, &0, &vec![2; 16]);
+    store.commit(commit).await.unwrap();
+    store.close().await;
+    let store = open(dir.path());
+    assert_eq!(store.stats().rows, rows);
+    assert_eq!(BLOBS.get(&store, &0).unwrap().unwrap().value, vec![2; 16]);
+}
+
 #[tokio::test]
 async fn a_scan_gives_pages_in_both_directions() {
     let dir = tempfile::tempdir().unwrap();
