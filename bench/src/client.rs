@@ -61,9 +61,9 @@ impl Answer {
 impl Client {
     /// A client for the edge at `base`, such as `http://127.0.0.1:8080`, without a token.
     pub fn new(base: &str) -> Client {
-        let http = reqwest::Client::builder().timeout(ANSWER_WITHIN).no_proxy();
+        let http = vitrina_outgoing::client().timeout(ANSWER_WITHIN).no_proxy();
         Client {
-            http: http.build().expect("a client without TLS needs nothing that could be missing"),
+            http: http.build().expect("the time limit is one that a client can have"),
             base: base.to_owned(),
             token: None,
         }

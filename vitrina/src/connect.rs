@@ -78,7 +78,7 @@ impl Shop {
 
     /// A session without a caller with the shop at `base`.
     pub(crate) fn at(base: &str) -> Result<Shop> {
-        let http = reqwest::Client::builder().timeout(ANSWER_WITHIN).no_proxy().build()?;
+        let http = vitrina_outgoing::client().timeout(ANSWER_WITHIN).no_proxy().build()?;
         Ok(Shop { http, base: base.to_owned(), login: None, token: Mutex::default() })
     }
 
@@ -161,7 +161,7 @@ impl Shop {
 /// When the shop does not run, or refuses: its detail and fields are the message.
 pub(crate) async fn post_admin(data: &Data, path: &str, body: &Value) -> Result<Value> {
     let (_, admin_url) = data.urls()?;
-    let http = reqwest::Client::builder().timeout(ANSWER_WITHIN).no_proxy().build()?;
+    let http = vitrina_outgoing::client().timeout(ANSWER_WITHIN).no_proxy().build()?;
     let request = http.post(format!("{admin_url}{path}")).bearer_auth(data.admin_token()?).json(body);
     let answer = request.send().await.with_context(|| silent(&admin_url))?;
     value(answer.status(), &answer.text().await?)

@@ -22,10 +22,11 @@ use crate::steps::root;
 const FILE_LINES_MAX: usize = 500;
 
 /// Crates that a crate of ours may use; what is not listed may use everything.
-const MAY_USE: [(&str, &[&str]); 13] = [
+const MAY_USE: [(&str, &[&str]); 14] = [
     ("vitrina-proto", &[]),
     ("vitrina-storage", &[]),
     ("vitrina-otel", &[]),
+    ("vitrina-outgoing", &[]),
     ("vitrina-broker", &["vitrina-proto", "vitrina-storage", "vitrina-otel"]),
     ("vitrina-chassis", &["vitrina-proto", "vitrina-storage", "vitrina-otel", "vitrina-broker"]),
     ("vitrina-users", SERVICE_MAY_USE),
@@ -34,12 +35,18 @@ const MAY_USE: [(&str, &[&str]); 13] = [
     ("vitrina-images", SERVICE_MAY_USE),
     ("vitrina-notifications", SERVICE_MAY_USE),
     ("vitrina-orders", SERVICE_MAY_USE),
-    ("vitrina-sandbox", &[]),
+    ("vitrina-sandbox", &["vitrina-outgoing"]),
     ("vitrina-edge", &["vitrina-proto", "vitrina-otel", "vitrina-broker"]),
 ];
 
-const SERVICE_MAY_USE: &[&str] =
-    &["vitrina-chassis", "vitrina-proto", "vitrina-storage", "vitrina-otel", "vitrina-broker"];
+const SERVICE_MAY_USE: &[&str] = &[
+    "vitrina-chassis",
+    "vitrina-proto",
+    "vitrina-storage",
+    "vitrina-otel",
+    "vitrina-outgoing",
+    "vitrina-broker",
+];
 
 /// Technologies and the one crate that may name each.
 const OWNERS: [(&str, &str); 6] = [

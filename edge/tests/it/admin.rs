@@ -108,13 +108,14 @@ async fn a_service_over_tcp_may_come_late_and_come_back() {
     let upstreams = Upstreams::new().tcp("users", vec![address.to_string()]);
     let edge = Edge::start(config, upstreams, None).await.unwrap();
     let url = format!("http://{}/.well-known/jwks.json", edge.addr);
-    let answer = reqwest::get(&url).await.unwrap();
+    let http = vitrina_outgoing::client().build().unwrap();
+    let answer = http.get(&url).send().await.unwrap();
     check_problem(answer, 503, "unavailable").await;
     for _ in 0..2 {
         let stop = CancellationToken::new();
         let server = tokio::spawn(serve(address, scripts.clone(), stop.clone()));
         let served = async {
-            while reqwest::get(&url).await.unwrap().status() != 200 {
+            while http.get(&url).send().await.unwrap().status() != 200 {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };

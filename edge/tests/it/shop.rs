@@ -41,7 +41,12 @@ impl Real {
         });
         let config = EdgeConfig { listen: free(), admin_listen: free(), ..EdgeConfig::default() };
         let edge = Edge::start(config, upstreams, Some(broker)).await.unwrap();
-        Self { edge, services, http: reqwest::Client::new(), _dirs: vec![users_dir, products_dir] }
+        Self {
+            edge,
+            services,
+            http: vitrina_outgoing::client().build().unwrap(),
+            _dirs: vec![users_dir, products_dir],
+        }
     }
 
     fn request(&self, method: Method, path: &str, token: &str) -> reqwest::RequestBuilder {

@@ -29,7 +29,7 @@ async fn a_thousand_slow_headers_keep_nobody_out() {
     });
     let ask = async || {
         // A connection of its own for each request, which has to get a slot.
-        let client = reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap();
+        let client = vitrina_outgoing::client().pool_max_idle_per_host(0).build().unwrap();
         client.get(shop.url("/healthz")).timeout(LIMIT).send().await.unwrap().status()
     };
     while !slow.is_finished() {
@@ -50,8 +50,14 @@ async fn a_request_that_runs_keeps_its_slot() {
     let shop = Shop::open_with(config, None).await;
     let faults = serde_json::json!({"users": {"delayMs": 800}});
     shop.http.put(shop.admin("/admin/faults")).json(&faults).send().await.unwrap();
-    let running =
-        tokio::spawn(reqwest::Client::new().get(shop.url("/.well-known/jwks.json")).timeout(LIMIT).send());
+    let running = tokio::spawn(
+        vitrina_outgoing::client()
+            .build()
+            .unwrap()
+            .get(shop.url("/.well-known/jwks.json"))
+            .timeout(LIMIT)
+            .send(),
+    );
     let in_flight = async {
         while shop
             .http

@@ -300,7 +300,7 @@ impl Shop {
             .fold(Upstreams::new(), |upstreams, name| upstreams.in_process(name, scripts.clone()));
         let config = EdgeConfig { listen: free(), admin_listen: free(), ..config };
         let edge = Edge::start(config, upstreams, broker).await.unwrap();
-        Self { edge, scripts, http: reqwest::Client::new() }
+        Self { edge, scripts, http: vitrina_outgoing::client().build().unwrap() }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

@@ -84,7 +84,7 @@ impl Load {
             let (stop, answered) = (stop.clone(), answered.clone());
             let url = format!("http://{address}/healthz");
             let kept = if number % 2 == 0 { 1 } else { 0 };
-            let client = reqwest::Client::builder().pool_max_idle_per_host(kept).build().unwrap();
+            let client = vitrina_outgoing::client().pool_max_idle_per_host(kept).build().unwrap();
             tokio::spawn(async move {
                 while !stop.load(Ordering::Relaxed) {
                     let answer = client.get(&url).timeout(LIMIT).send().await.expect("no request fails");
@@ -187,7 +187,7 @@ async fn a_reload_under_load_fails_no_request() {
         load.goes_on().await;
         configure(&dir, &format!("[edge.cors]\norigins = [\"{origin}\"]\n"));
         edge.signal("HUP");
-        let client = reqwest::Client::new();
+        let client = vitrina_outgoing::client().build().unwrap();
         let in_force = async {
             loop {
                 let request = client.get(format!("http://{address}/healthz")).header("origin", origin);

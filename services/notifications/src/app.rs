@@ -42,7 +42,7 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) fn new(ctx: &Context, config: Config) -> Result<App, Error> {
-        let http = reqwest::Client::builder().build().map_err(Error::Client)?;
+        let http = vitrina_outgoing::client().build().map_err(Error::Client)?;
         let mailer = config.sendgrid.clone().map(|config| SendGrid::new(http.clone(), config)).transpose()?;
         let pusher = config.fcm.clone().map(|config| Fcm::new(http, config)).transpose()?;
         Ok(App {

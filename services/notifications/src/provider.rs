@@ -14,7 +14,7 @@ const DETAIL_CHARS_MAX: usize = 200;
 
 /// Why a provider cannot be used as it is configured.
 #[derive(Debug, thiserror::Error)]
-#[error("{setting} is malformed: {reason}")]
+#[error("{setting}: {reason}")]
 pub struct Misconfigured {
     /// Which setting.
     pub setting: &'static str,
@@ -68,9 +68,9 @@ impl Failed {
     }
 }
 
-/// A call that got no answer. Without the URL, which may hold ids.
+/// A call that got no answer.
 fn unanswered(error: &reqwest::Error) -> Failed {
-    Failed::later(if error.is_timeout() { "timeout" } else { "connection failed" })
+    Failed::later(vitrina_outgoing::cause(error))
 }
 
 /// An answer's body, as far as it is of use.

@@ -8,6 +8,8 @@ use vitrina_proto::Clients;
 
 const MINUTE_MS: u64 = 60 * 1000;
 const HOUR_MS: u64 = 60 * MINUTE_MS;
+/// Where the real provider is.
+const PROVIDER_DOMAIN: &str = "mercadopago.com";
 
 /// Settings of the orders service.
 ///
@@ -117,7 +119,7 @@ impl MercadoPago {
         format!("{}/v1/webhooks/mercadopago", public_url.trim_end_matches('/'))
     }
 
-    /// Every key that is missing at once; empty when payments can be taken with these settings.
+    /// Every key that is missing or wrong at once; empty when payments can be taken with these settings.
     pub fn mistakes(&self) -> Vec<String> {
         let needed = [
             ("url", &self.url),
@@ -125,8 +127,19 @@ impl MercadoPago {
             ("webhook_secret", &self.webhook_secret),
             ("notification_url", &self.notification_url),
         ];
-        let missing = needed.into_iter().filter(|(_, value)| value.is_empty());
-        missing.map(|(key, _)| format!("mercadopago.{key}: is missing")).collect()
+        let mut mistakes = environment::missing("mercadopago", &needed);
+        let url = Some(self.url.as_str()).filter(|url| !url.is_empty());
+        if let Some(mistake) = url.and_then(|url| vitrina_outgoing::url_mistake(url, PROVIDER_DOMAIN)) {
+            mistakes.push(format!("mercadopago.url: {mistake}"));
+        }
+        let is_real = vitrina_outgoing::leads_to(&self.url, PROVIDER_DOMAIN);
+        if is_real && vitrina_outgoing::is_local(&self.notification_url) {
+            mistakes.push("mercadopago.notification_url: must be one that the provider can reach".to_owned());
+        }
+        if self.timeout_ms == 0 {
+            mistakes.push("mercadopago.timeout_ms: must be at least 1".to_owned());
+        }
+        mistakes
     }
 
     /// A provider at `url` that sends its notifications to `notification_url`.
@@ -174,5 +187,22 @@ mod tests {
             ["mercadopago.webhook_secret: is missing", "mercadopago.notification_url: is missing"]
         );
         assert!(!format!("{config:?}").contains("secret"));
+    }
+
+    #[test]
+    fn the_real_provider_is_not_called_in_clear() {
+        let at = |url: &str| MercadoPago::new(url, "a", "b", "https://shop.example").mistakes();
+        assert_eq!(at("https://api.mercadopago.com"), Vec::<String>::new());
+        assert_eq!(at("http://127.0.0.1:7100"), Vec::<String>::new());
+        let mistakes = at("http://api.mercadopago.com");
+        assert!(
+            mistakes[0].starts_with("mercadopago.url: must be https://api.mercadopago.com"),
+            "{mistakes:?}"
+        );
+        let nobody = MercadoPago::new("https://api.mercadopago.com", "a", "b", "http://127.0.0.1:8080/hook");
+        assert_eq!(
+            nobody.mistakes(),
+            ["mercadopago.notification_url: must be one that the provider can reach"]
+        );
     }
 }

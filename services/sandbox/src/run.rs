@@ -45,7 +45,7 @@ impl Sandbox {
         let addr = listener.local_addr().map_err(|source| Error::Listen { addr: config.listen, source })?;
         let s3_addr =
             s3_listener.local_addr().map_err(|source| Error::Listen { addr: config.s3_listen, source })?;
-        let client = reqwest::Client::builder().timeout(config.notification_timeout).no_proxy().build();
+        let client = vitrina_outgoing::client().timeout(config.notification_timeout).no_proxy().build();
         let client = client.map_err(Error::Client)?;
         let opened = tokio::task::spawn_blocking(move || open(config, addr)).await;
         let (app, service) = opened.unwrap_or(Err(Error::Broken))?;

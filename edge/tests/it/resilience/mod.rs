@@ -98,7 +98,7 @@ impl Front {
         });
         let config = EdgeConfig { listen: free(), admin_listen: free(), resilience, ..EdgeConfig::default() };
         let edge = Edge::start(config, upstreams, None).await.unwrap();
-        Self { edge, http: reqwest::Client::new() }
+        Self { edge, http: vitrina_outgoing::client().build().unwrap() }
     }
 
     /// A search that nobody has made before.

@@ -190,7 +190,7 @@ pub(crate) async fn check_with(cases: Vec<Case>, change: impl FnOnce(&mut HttpUp
     let mut upstream = HttpUpstream { cache: true, ..origin.upstream() };
     change(&mut upstream);
     let shop = behind(upstream).await;
-    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let http = vitrina_outgoing::client().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let mut failures = Vec::new();
     for (index, case) in cases.into_iter().enumerate() {
         let path = format!("/old/{index}");

@@ -129,7 +129,11 @@ impl Shop {
 
     pub(crate) async fn knobs(&self, knobs: &str) {
         let url = format!("{}/sandbox/knobs", self.sandbox.url());
-        let request = reqwest::Client::new().post(url).header("content-type", "application/json");
+        let request = vitrina_outgoing::client()
+            .build()
+            .expect("a client is made")
+            .post(url)
+            .header("content-type", "application/json");
         let answer = request.body(knobs.to_owned()).send().await.expect("the sandbox answers");
         assert!(answer.status().is_success(), "{}", answer.status());
     }

@@ -32,7 +32,8 @@ async fn complete(shop: &Shop, user: UserId, id: &str) -> Result<pb::Image, Stat
 }
 
 async fn put(upload: &pb::Upload, content: &[u8]) -> reqwest::StatusCode {
-    let mut request = reqwest::Client::new().put(&upload.url).body(content.to_vec());
+    let mut request =
+        vitrina_outgoing::client().build().expect("a client is made").put(&upload.url).body(content.to_vec());
     for (name, value) in &upload.headers {
         request = request.header(name, value);
     }

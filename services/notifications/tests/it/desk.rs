@@ -87,7 +87,7 @@ impl Desk {
             running,
             config,
             target,
-            http: reqwest::Client::new(),
+            http: vitrina_outgoing::client().build().expect("a client is made"),
             dirs: [dir, sandbox_dir],
         };
         desk.attach();

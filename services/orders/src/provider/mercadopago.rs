@@ -64,8 +64,11 @@ struct NotificationBody {
 impl MercadoPago {
     pub(crate) fn new(config: config::MercadoPago) -> Result<MercadoPago, Error> {
         let timeout = Duration::from_millis(config.timeout_ms);
-        let http =
-            Client::builder().timeout(timeout).connect_timeout(timeout).build().map_err(Error::Client)?;
+        let http = vitrina_outgoing::client()
+            .timeout(timeout)
+            .connect_timeout(timeout)
+            .build()
+            .map_err(Error::Client)?;
         Ok(MercadoPago { http, config })
     }
 
@@ -197,8 +200,7 @@ fn parse<T: serde::de::DeserializeOwned>(answer: &[u8]) -> Result<T, Failed> {
 }
 
 fn unknown(error: &reqwest::Error) -> Failed {
-    // Without the URL, which may hold ids.
-    Failed::Unknown(if error.is_timeout() { "timeout".to_owned() } else { "connection failed".to_owned() })
+    Failed::Unknown(vitrina_outgoing::cause(error))
 }
 
 fn seen(body: PaymentBody) -> Seen {

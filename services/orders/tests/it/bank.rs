@@ -47,7 +47,7 @@ impl Bank {
         Bank {
             url: sandbox.url(),
             webhook,
-            http: reqwest::Client::new(),
+            http: vitrina_outgoing::client().build().expect("a client is made"),
             target,
             _sandbox: sandbox,
             _dir: dir,

@@ -72,7 +72,7 @@ async fn open(dir: &TempDir) -> Running {
 }
 
 fn client() -> Client {
-    Client::builder().no_proxy().timeout(LIMIT).build().unwrap()
+    vitrina_outgoing::client().no_proxy().timeout(LIMIT).build().unwrap()
 }
 
 pub(crate) async fn answer(request: RequestBuilder) -> (u16, Value) {

@@ -36,7 +36,7 @@ async fn a_person_pays_by_the_form_and_is_led_back() {
     assert!(page.contains("ARS 25.50") && page.contains("Mate &lt;b&gt;") && !page.contains("<b>"), "{page}");
 
     let client =
-        reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        vitrina_outgoing::client().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let form = format!("pref_id={}&result=approved", made["id"].as_str().unwrap());
     let sent = client
         .post(bench.url("/checkout/v1/pay"))
