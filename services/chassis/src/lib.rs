@@ -29,6 +29,7 @@ mod signal;
 mod telemetry;
 pub mod testing;
 mod transport;
+pub mod vault;
 mod waits;
 pub mod work;
 
@@ -45,6 +46,7 @@ pub use rpc::InProcess;
 pub use service::{Limits, Service};
 pub use signal::stop_signal;
 pub use transport::Transport;
+pub use vault::Vault;
 pub use waits::Waits;
 pub use work::{Decision, Refused, unit};
 

@@ -12,7 +12,7 @@ mod upkeep;
 use std::time::Duration;
 
 use tracing::Span;
-use vitrina_chassis::{Clock, Context};
+use vitrina_chassis::{Clock, Context, Vault};
 use vitrina_otel::propagate;
 use vitrina_storage::{Commit, Row, Store};
 
@@ -22,7 +22,6 @@ use crate::model::delivery::{Channel, Delivery};
 use crate::provider::fcm::Fcm;
 use crate::provider::sendgrid::SendGrid;
 use crate::text::{Language, Texts};
-use crate::vault::Vault;
 
 pub(crate) use tell::{News, OneTime, To};
 
@@ -37,7 +36,7 @@ pub(crate) struct App {
     mailer: Option<SendGrid>,
     pusher: Option<Fcm>,
     texts: Texts,
-    vault: Vault,
+    pub(crate) vault: Vault,
 }
 
 impl App {

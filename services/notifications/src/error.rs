@@ -1,5 +1,6 @@
 //! How it can fail.
 
+use vitrina_chassis::vault::Closed;
 use vitrina_chassis::work::Refused;
 use vitrina_chassis::{Fault, IntoFault};
 
@@ -38,7 +39,7 @@ pub enum Error {
     },
     /// A token does not open: the master key is another, or the row was changed.
     #[error("a sealed token does not open")]
-    Sealed,
+    Sealed(#[from] Closed),
     /// There is no such thing, or it is another's.
     #[error("no such {0}")]
     Unknown(&'static str),
@@ -59,7 +60,7 @@ impl IntoFault for Error {
             Error::Store(error) => error.fault(),
             Error::Work(refused) => refused.fault(),
             Error::Request(fault) => fault.clone(),
-            Error::Row(_) | Error::Config(_) | Error::Client(_) | Error::Text { .. } | Error::Sealed => {
+            Error::Row(_) | Error::Config(_) | Error::Client(_) | Error::Text { .. } | Error::Sealed(_) => {
                 Fault::internal()
             }
             Error::Unknown(what) => Fault::not_found(what),

@@ -69,10 +69,8 @@ pub(crate) fn heard(app: &App, message: &Message) -> Result<Option<Commit>, Erro
     let topic = message.topic.as_str();
     let commit = match topic {
         "user.registered" => account::registered(app, decode(message)?)?,
-        "user.verify_requested" => account::token(app, Kind::VerifyEmail, &decode(message)?, &message.id)?,
-        "user.password_reset_requested" => {
-            account::token(app, Kind::PasswordReset, &decode(message)?, &message.id)?
-        }
+        "user.verify_requested" => account::token(app, Kind::VerifyEmail, message)?,
+        "user.password_reset_requested" => account::token(app, Kind::PasswordReset, message)?,
         "user.contact_changed" => account::contact(app, decode(message)?)?,
         "user.deleted" => account::deleted(app, decode(message)?)?,
         "wishlist.added" | "wishlist.removed" => watch::wished(app, message)?,

@@ -27,7 +27,6 @@ mod model;
 mod provider;
 mod store;
 mod text;
-mod vault;
 mod wire;
 
 use std::sync::Arc;

@@ -29,6 +29,8 @@ pub(crate) struct App {
     pub(crate) access: AccessTokens,
     pub(crate) refresh: RefreshTokens,
     pub(crate) vault: Vault,
+    /// Of what other services open too.
+    pub(crate) shared: vitrina_chassis::Vault,
     pub(crate) passwords: Passwords,
 }
 
@@ -44,6 +46,7 @@ impl App {
             access: AccessTokens::new(&config),
             refresh: RefreshTokens::new(&config.master_key),
             vault: Vault::new(&config.master_key),
+            shared: vitrina_chassis::Vault::new(&config.master_key),
             passwords: Passwords::new(&config)?,
             config,
         })

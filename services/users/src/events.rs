@@ -14,8 +14,7 @@
 //! `device.unregistered`, for devices that are no more. They may come twice and in any order: a score of no more reviews than are
 //! known, and an album that is not newer, is dropped.
 //!
-//! The single-use token is the one secret that leaves: it lies in the outbox row until that is relayed, ends at its first
-//! use and by itself within a day.
+//! Single-use tokens and the tokens of devices leave sealed: neither an outbox nor the broker holds one that could be used.
 
 use vitrina_chassis::{Fault, Message, decode, event};
 use vitrina_proto::Timestamp;
@@ -57,7 +56,7 @@ pub(crate) fn user_deleted(user_id: UserId, user: &UserRow) -> OutboxMessage {
     user_event("user.deleted", user_id, user)
 }
 
-/// `user.contact_changed`, with all devices as they are now.
+/// `user.contact_changed`, with all devices as they are now, their tokens sealed.
 pub(crate) fn contact_changed(user_id: UserId, user: &UserRow, devices: Vec<Device>) -> OutboxMessage {
     let payload = ContactChanged {
         user_id: user_id.to_string(),
@@ -70,11 +69,11 @@ pub(crate) fn contact_changed(user_id: UserId, user: &UserRow, devices: Vec<Devi
     event("user.contact_changed", &payload.user_id, &payload)
 }
 
-/// The event that asks for the mail of a purpose.
+/// The event that asks for the mail of a purpose, with the sealed token.
 pub(crate) fn token_requested(
     user_id: UserId,
     purpose: Purpose,
-    token: &str,
+    sealed: &str,
     expires_at_ms: u64,
 ) -> OutboxMessage {
     let topic = match purpose {
@@ -83,8 +82,9 @@ pub(crate) fn token_requested(
     };
     let payload = TokenRequested {
         user_id: user_id.to_string(),
-        token: token.to_owned(),
         expires_at: Some(Timestamp::from_unix_ms(expires_at_ms)),
+        sealed_token: sealed.to_owned(),
+        ..TokenRequested::default()
     };
     event(topic, &payload.user_id, &payload)
 }

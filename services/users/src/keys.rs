@@ -9,7 +9,7 @@
 //! | `14` | one-time | user, purpose | hash of the one live token of a purpose |
 //! | `15` | sellers | user | the public profile |
 //! | `16` | addresses | user, address | |
-//! | `17` | devices | user, push token | |
+//! | `17` | devices | user, sealed push token | |
 //! | `18` | bank accounts | user, account | number and identity sealed |
 //! | `19` | bank numbers | user, blind index | that the user has the number |
 //! | `1A` | wishes | user, publication | since when |

@@ -14,13 +14,14 @@ use futures::stream::{self, StreamExt};
 use tokio::time::MissedTickBehavior;
 use tracing::Instrument;
 use vitrina_chassis::CancellationToken;
+use vitrina_chassis::vault::devices_of;
 use vitrina_storage::{Commit, Row};
 
 use super::tell::add_pushes;
 use super::{ATTEMPTS_MAX, App, committed, joined, next, pause};
 use crate::error::Error;
 use crate::model::contact::Contact;
-use crate::model::delivery::{Channel, Delivery, wait_ms};
+use crate::model::delivery::{Channel, Delivery, Device, wait_ms};
 use crate::model::kind::Kind;
 use crate::model::{DeliveryId, UserId};
 use crate::provider::Failed;
@@ -132,9 +133,9 @@ impl App {
     ) -> Result<Result<Sent, Failed>, Error> {
         let Some(mailer) = &self.mailer else { return Ok(Err(unconfigured())) };
         let is_guest = delivery.user.is_empty();
-        let token = match delivery.sealed_token.as_slice() {
-            [] => None,
-            sealed => Some(self.vault.open(id, sealed)?),
+        let token = match delivery.sealed_token.as_str() {
+            "" => None,
+            sealed => Some(self.vault.open(&id.to_string(), sealed)?),
         };
         let language = self.language([contact.language.as_str()]);
         let reader = Reader { language, name: &contact.first_name, is_guest };
@@ -156,7 +157,10 @@ impl App {
             return Ok(Err(Failed::Refused("the device was removed".to_owned())));
         }
         let told = self.texts.told(kind, &delivery.facts, self.language([contact.language.as_str()]))?;
-        let push = Push { device, notification: &delivery.notification, kind: kind.name(), told: &told };
+        let device =
+            Device { token: self.vault.open(&devices_of(&delivery.user), &device.token)?, ..*device };
+        let push =
+            Push { device: &device, notification: &delivery.notification, kind: kind.name(), told: &told };
         Ok(pusher.send(push, self.clock.now_ms()).await.map(Sent::Taken))
     }
 

@@ -102,7 +102,7 @@ impl App {
         one_time: Option<OneTime<'_>>,
     ) -> Result<(), Error> {
         let id = DeliveryId::at(draft.created_at_ms);
-        let sealed = one_time.map(|one_time| self.vault.seal(id, one_time.token)).transpose()?;
+        let sealed = one_time.map(|one_time| self.vault.seal(&id.to_string(), one_time.token));
         let guest_email = match to {
             To::User(_) => String::new(),
             To::Guest(email) => email.to_owned(),

@@ -1,5 +1,7 @@
 //! Of users: who came, who left, how they are reached, and which mails with a token they asked for.
 
+use vitrina_chassis::vault::tokens_of;
+use vitrina_chassis::{Message, decode};
 use vitrina_proto::events::v1 as events;
 use vitrina_storage::Commit;
 
@@ -21,16 +23,16 @@ pub(super) fn registered(app: &App, payload: events::UserChanged) -> Result<Comm
 }
 
 /// Somebody needs a token. Each event is one of its own: who asks again gets another mail.
-pub(super) fn token(
-    app: &App,
-    kind: Kind,
-    payload: &events::TokenRequested,
-    event: &str,
-) -> Result<Commit, Error> {
+pub(super) fn token(app: &App, kind: Kind, message: &Message) -> Result<Commit, Error> {
+    let payload: events::TokenRequested = decode(message)?;
     let to = To::User(user(&payload.user_id, "userId")?);
     let expires_at_ms = payload.expires_at.as_ref().map(|at| at.unix_ms());
-    let one_time = Some(OneTime { token: &payload.token, expires_at_ms });
-    told(app, to, News { kind, facts: Facts::default(), about: event, one_time })
+    let token = match payload.sealed_token.as_str() {
+        "" => payload.token,
+        sealed => app.vault.open(&tokens_of(&payload.user_id), sealed)?,
+    };
+    let one_time = Some(OneTime { token: &token, expires_at_ms });
+    told(app, to, News { kind, facts: Facts::default(), about: &message.id, one_time })
 }
 
 /// How a user is reached now; nothing when something newer is known.

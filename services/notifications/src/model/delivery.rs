@@ -31,6 +31,7 @@ pub(crate) enum State {
 /// A push device.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub(crate) struct Device {
+    /// Sealed, but for the push itself.
     #[prost(string, tag = "1")]
     pub(crate) token: String,
     /// A Firebase installation id instead of a registration token.
@@ -62,8 +63,8 @@ pub(crate) struct Delivery {
     #[prost(message, required, tag = "7")]
     pub(crate) facts: Facts,
     /// The sealed token of a mail that has one; emptied once it is over.
-    #[prost(bytes = "vec", tag = "8")]
-    pub(crate) sealed_token: Vec<u8>,
+    #[prost(string, tag = "8")]
+    pub(crate) sealed_token: String,
     #[prost(enumeration = "State", tag = "9")]
     pub(crate) state: i32,
     /// Attempts that were begun.
@@ -142,7 +143,7 @@ impl Delivery {
         Delivery {
             guest_email: String::new(),
             facts: Facts::default(),
-            sealed_token: Vec::new(),
+            sealed_token: String::new(),
             state: state.into(),
             due_at_ms: None,
             ..self.clone()
@@ -164,7 +165,7 @@ mod tests {
     use super::*;
 
     fn queued() -> Delivery {
-        Delivery { sealed_token: vec![1], due_at_ms: Some(1), ..Delivery::default() }
+        Delivery { sealed_token: "sealed".into(), due_at_ms: Some(1), ..Delivery::default() }
     }
 
     #[test]

@@ -13,7 +13,8 @@ use axum::routing::post;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tonic::{Code, Request, Status};
-use vitrina_chassis::{Caller, Clock, Context, InProcess, Running, UserId, testing};
+use vitrina_chassis::vault::devices_of;
+use vitrina_chassis::{Caller, Clock, Context, InProcess, Running, UserId, Vault, testing};
 use vitrina_notifications::{Config, Fcm, SendGrid};
 use vitrina_proto::events::v1::ContactChanged;
 use vitrina_proto::notifications::v1 as pb;
@@ -22,6 +23,8 @@ use vitrina_proto::users::v1::Device;
 use vitrina_sandbox::{Sandbox, SandboxConfig};
 use vitrina_storage::{Options, Store};
 
+/// The key of the tests.
+const MASTER_KEY: [u8; 32] = [3; 32];
 /// How long a condition is waited for: generous, since the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How far the clock goes between two looks at a condition.
@@ -77,7 +80,7 @@ impl Desk {
             send_interval_ms: 10,
             upkeep_interval_ms: 10,
             retry_ms: vec![1000; 4],
-            ..Config::new([3; 32])
+            ..Config::new(MASTER_KEY)
         };
         set(&mut config);
         let running = start(&ctx, &config).await;
@@ -155,7 +158,7 @@ impl Desk {
         devices: &[(&str, &str)],
     ) {
         let devices = devices.iter().map(|(token, kind)| Device {
-            token: (*token).to_owned(),
+            token: vault().seal(&devices_of(&person.id.to_string()), token),
             kind: (*kind).to_owned(),
             ..Device::default()
         });
@@ -260,6 +263,11 @@ async fn start(ctx: &Context, config: &Config) -> Running {
 /// Somebody of whom the service has not heard.
 pub(crate) fn stranger(name: &str) -> Person {
     Person { id: UserId::generate(), email: format!("{name}@example.com") }
+}
+
+/// Seals and opens as users does.
+pub(crate) fn vault() -> Vault {
+    Vault::new(&MASTER_KEY)
 }
 
 /// An event with an id of its own.

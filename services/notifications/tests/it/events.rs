@@ -1,5 +1,6 @@
 //! The events that tests tell, with what they need of an order, a question, a product.
 
+use vitrina_chassis::vault::tokens_of;
 use vitrina_proto::Timestamp;
 use vitrina_proto::common::v1::Money;
 use vitrina_proto::events::v1 as events;
@@ -7,7 +8,7 @@ use vitrina_proto::orders::v1 as orders;
 use vitrina_proto::products::v1 as products;
 use vitrina_proto::publications::v1 as publications;
 
-use crate::desk::Person;
+use crate::desk::{Person, vault};
 
 pub(crate) const PUBLICATION: &str = "pub_01a223fa99a5717b8409ecdf7376bde2";
 
@@ -27,8 +28,9 @@ pub(crate) fn user(person: &Person) -> events::UserChanged {
 pub(crate) fn token(person: &Person, token: &str, expires_at_ms: u64) -> events::TokenRequested {
     events::TokenRequested {
         user_id: person.id.to_string(),
-        token: token.to_owned(),
         expires_at: Some(Timestamp::from_unix_ms(expires_at_ms)),
+        sealed_token: vault().seal(&tokens_of(&person.id.to_string()), token),
+        ..events::TokenRequested::default()
     }
 }
 

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use vitrina_chassis::vault::devices_of;
 use vitrina_proto::events::v1::DeviceUnregistered;
 
-use crate::desk::{Desk, stranger};
+use crate::desk::{Desk, stranger, vault};
 use crate::events::{order, user};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -83,7 +84,8 @@ async fn a_device_that_is_gone_is_removed_and_the_others_go_on() {
         let payload: DeviceUnregistered =
             prost::Message::decode(delivery.message.payload.clone()).expect("it is that event");
         assert_eq!(payload.user_id, person.id.to_string());
-        tokens.push(payload.token);
+        let opened = vault().open(&devices_of(&payload.user_id), &payload.token);
+        tokens.push(opened.expect("it is told sealed"));
         delivery.ack().await.expect("the broker takes the acknowledgement");
     }
     tokens.sort();

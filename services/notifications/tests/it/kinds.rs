@@ -167,6 +167,7 @@ async fn a_mail_of_security_carries_its_token_and_nothing_else_does() {
     let holds = |word: &[u8]| files.windows(word.len()).any(|part| part == word);
     assert!(holds(b"password_reset"), "these are the files of the store");
     assert!(!holds(b"a-secret-token") && !holds(b"b-secret-token"));
+    assert!(!holds(b"ana-phone") && !holds(b"ana-browser"), "nor does the token of a device");
 }
 
 #[tokio::test(flavor = "multi_thread")]

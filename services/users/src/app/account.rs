@@ -1,5 +1,6 @@
 //! The account: opened, read, changed, exported.
 
+use vitrina_chassis::vault::tokens_of;
 use vitrina_chassis::{Answer, Call, Decision, unit};
 use vitrina_proto::users::v1::{
     ExportMeRequest, GetMeRequest, RegisterRequest, SessionReply, UpdateMeRequest, User, UserExport,
@@ -8,7 +9,7 @@ use vitrina_storage::Commit;
 
 use super::contact::{self, Devices};
 use super::session::Seed;
-use super::{App, bank};
+use super::{App, bank, device};
 use crate::error::Error;
 use crate::keys::{
     ADDRESSES, BANK_ACCOUNTS, DEVICES, EMAILS, ONE_TIME, Purpose, SESSIONS, SessionId, USERNAMES, USERS,
@@ -102,11 +103,12 @@ pub(crate) fn export(app: &App, call: &Call<ExportMeRequest>) -> Result<Answer<U
     let devices = store::all(&app.store, &DEVICES, user_id)?;
     let accounts = store::all(&app.store, &BANK_ACCOUNTS, user_id)?;
     let sessions = store::all(&app.store, &SESSIONS, user_id)?;
+    let devices = devices.iter().map(|(sealed, row)| device::shown(app, user_id, sealed, &row.value));
     let accounts = accounts.iter().map(|(id, row)| bank::shown_in_full(app, user_id, *id, &row.value));
     Ok(Answer::new(UserExport {
         user: Some(wire::user(user_id, &user)),
         addresses: addresses.iter().map(|(id, row)| wire::address(*id, &row.value)).collect(),
-        devices: devices.iter().map(|(token, row)| wire::device_of(token, &row.value)).collect(),
+        devices: devices.collect::<Result<_, _>>()?,
         seller: store::seller(&app.store, user_id)?.map(|row| wire::seller(user_id, &row.value)),
         bank_accounts: accounts.collect::<Result<_, _>>()?,
         wishlist: super::wishlist::newest_first(app, user_id)?
@@ -120,7 +122,7 @@ pub(crate) fn export(app: &App, call: &Call<ExportMeRequest>) -> Result<Answer<U
 /// A single-use token that may come to be sent.
 pub(crate) struct OneTime {
     purpose: Purpose,
-    token: String,
+    sealed: String,
     row: OneTimeRow,
 }
 
@@ -133,7 +135,8 @@ impl App {
             Purpose::Reset => self.config.reset_token_ms,
         };
         let expires_at_ms = now_ms.saturating_add(life_ms);
-        OneTime { purpose, token, row: OneTimeRow { hash, created_at_ms: now_ms, expires_at_ms } }
+        let sealed = self.shared.seal(&tokens_of(&user_id.to_string()), &token);
+        OneTime { purpose, sealed, row: OneTimeRow { hash, created_at_ms: now_ms, expires_at_ms } }
     }
 }
 
@@ -141,7 +144,7 @@ impl OneTime {
     /// Keeps the token's hash, in place of the one before, and asks for its mail.
     pub(crate) fn add(&self, commit: &mut Commit, user_id: UserId) {
         commit.put(&ONE_TIME, &(user_id, self.purpose as u8), &self.row);
-        commit.emit(events::token_requested(user_id, self.purpose, &self.token, self.row.expires_at_ms));
+        commit.emit(events::token_requested(user_id, self.purpose, &self.sealed, self.row.expires_at_ms));
     }
 
     /// The row alone, for where no mail goes out.

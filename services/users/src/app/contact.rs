@@ -12,13 +12,13 @@ use crate::keys::{DEVICES, USERS, UserId};
 use crate::store::rows::{DeviceRow, UserRow};
 use crate::{events, store, wire};
 
-/// A user's devices by their tokens.
+/// A user's devices by their sealed tokens.
 pub(crate) type Devices = BTreeMap<String, DeviceRow>;
 
 /// The devices of a user.
 pub(crate) fn devices(store: &Store, user_id: UserId) -> Result<Devices, Error> {
     let rows = store::all(store, &DEVICES, user_id)?;
-    Ok(rows.into_iter().map(|(token, row)| (token, row.value)).collect())
+    Ok(rows.into_iter().map(|(sealed, row)| (sealed, row.value)).collect())
 }
 
 /// Whether a change of the account is one of how its owner is reached.
@@ -29,7 +29,7 @@ pub(crate) fn differs(old: &UserRow, new: &UserRow) -> bool {
 /// Raises the version of an account that the commit writes, and tells of it with the devices as the commit leaves them.
 pub(crate) fn tell(commit: &mut Commit, user_id: UserId, user: &mut UserRow, devices: &Devices) {
     user.contact_version += 1;
-    let devices = devices.iter().map(|(token, row)| wire::device_of(token, row)).collect();
+    let devices = devices.iter().map(|(sealed, row)| wire::device_of(sealed, row)).collect();
     commit.emit(events::contact_changed(user_id, user, devices));
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tonic::Code;
-use vitrina_proto::events::v1::{SessionEnded, TokenRequested};
+use vitrina_proto::events::v1::SessionEnded;
 use vitrina_proto::users::v1::{
     ForgotPasswordRequest, GetMeRequest, LoginRequest, RefreshRequest, ResetPasswordRequest, UpdateMeRequest,
     VerifyEmailRequest,
@@ -25,7 +25,7 @@ fn reset(token: &str) -> ResetPasswordRequest {
 async fn a_token_verifies_the_address_once() {
     let mut shop = Shop::open().await;
     let ana = shop.register("ana").await;
-    let token = shop.event::<TokenRequested>("user.verify_requested").await.token;
+    let token = shop.token("user.verify_requested").await;
     shop.users.verify_email(VerifyEmailRequest { token: token.clone() }).await.unwrap();
     let me = shop.users.get_me(ana.call(GetMeRequest {})).await.unwrap().into_inner();
     assert_eq!((me.email_verified, me.version), (true, 2));
@@ -37,10 +37,10 @@ async fn a_token_verifies_the_address_once() {
 async fn a_new_address_has_to_be_verified_again_and_voids_the_old_token() {
     let mut shop = Shop::open().await;
     let ana = shop.register("ana").await;
-    let old = shop.event::<TokenRequested>("user.verify_requested").await.token;
+    let old = shop.token("user.verify_requested").await;
     let change = UpdateMeRequest { email: Some("new@example.com".into()), ..UpdateMeRequest::default() };
     shop.users.update_me(ana.call(change)).await.unwrap();
-    let new = shop.event::<TokenRequested>("user.verify_requested").await.token;
+    let new = shop.token("user.verify_requested").await;
     check_fields(shop.users.verify_email(VerifyEmailRequest { token: old }).await, &["token"]);
     shop.users.verify_email(VerifyEmailRequest { token: new }).await.unwrap();
     shop.users.register(registration("ana2")).await.unwrap();
@@ -54,9 +54,9 @@ async fn a_new_address_has_to_be_verified_again_and_voids_the_old_token() {
 async fn tokens_expire() {
     let mut shop = Shop::open().await;
     shop.register("ana").await;
-    let verify = shop.event::<TokenRequested>("user.verify_requested").await.token;
+    let verify = shop.token("user.verify_requested").await;
     shop.users.forgot_password(forgot("ana")).await.unwrap();
-    let token = shop.event::<TokenRequested>("user.password_reset_requested").await.token;
+    let token = shop.token("user.password_reset_requested").await;
     shop.context.clock.advance(Duration::from_secs(3600));
     check_fields(shop.users.reset_password(reset(&token)).await, &["token"]);
     shop.context.clock.advance(Duration::from_secs(23 * 3600));
@@ -68,7 +68,7 @@ async fn a_reset_sets_the_password_once_and_ends_every_session() {
     let mut shop = Shop::open().await;
     let ana = shop.register("ana").await;
     shop.users.forgot_password(forgot("ANA")).await.unwrap();
-    let token = shop.event::<TokenRequested>("user.password_reset_requested").await.token;
+    let token = shop.token("user.password_reset_requested").await;
     check_fields(shop.users.verify_email(VerifyEmailRequest { token: token.clone() }).await, &["token"]);
     let answer = shop.users.reset_password(reset(&token)).await.unwrap();
     assert!(changed(&answer).contains(&format!("session:{}", ana.session_id)));

@@ -6,7 +6,9 @@ use tempfile::TempDir;
 use tonic::{Code, Request, Status};
 use vitrina_broker::{Consumer, Message, Queue, QueueKind};
 pub(crate) use vitrina_chassis::testing::keyed;
+use vitrina_chassis::vault::{Vault, devices_of, tokens_of};
 use vitrina_chassis::{Caller, CallerKind, Context, Fault, Running, Transport, metadata, testing};
+use vitrina_proto::events::v1::TokenRequested;
 use vitrina_proto::users::v1::users_client::UsersClient;
 use vitrina_proto::users::v1::{CreateSellerRequest, RegisterRequest, SessionReply};
 use vitrina_users::{Config, PasswordCost};
@@ -33,8 +35,21 @@ pub(crate) struct Account {
     pub(crate) reply: SessionReply,
 }
 
+/// The key of the tests.
+const MASTER_KEY: [u8; 32] = [42; 32];
+
 pub(crate) fn config() -> Config {
-    Config { password_cost: PasswordCost::LEAST, ..Config::new([42; 32]) }
+    Config { password_cost: PasswordCost::LEAST, ..Config::new(MASTER_KEY) }
+}
+
+/// What notifications does with the token of a device.
+pub(crate) fn open_device(account: &Account, sealed: &str) -> String {
+    Vault::new(&MASTER_KEY).open(&devices_of(&account.id), sealed).unwrap()
+}
+
+/// What notifications tells of a device.
+pub(crate) fn seal_device(account: &Account, token: &str) -> String {
+    Vault::new(&MASTER_KEY).seal(&devices_of(&account.id), token)
 }
 
 impl Shop {
@@ -80,6 +95,13 @@ impl Shop {
         let message = tokio::time::timeout(PATIENCE, self.message(topic)).await;
         let message = message.unwrap_or_else(|_| panic!("no event of {topic} came"));
         P::decode(message.payload).unwrap()
+    }
+
+    /// The token in the next mail that is asked for by a topic, opened as notifications does.
+    pub(crate) async fn token(&mut self, topic: &str) -> String {
+        let requested: TokenRequested = self.event(topic).await;
+        assert!(requested.token.is_empty(), "it leaves sealed");
+        Vault::new(&MASTER_KEY).open(&tokens_of(&requested.user_id), &requested.sealed_token).unwrap()
     }
 
     async fn message(&mut self, topic: &str) -> Message {
