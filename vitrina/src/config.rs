@@ -8,11 +8,11 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use toml::Table;
-use vitrina_chassis::environment;
 use vitrina_edge::{EdgeConfig, TelemetryConfig};
 use vitrina_images::S3Config;
 use vitrina_notifications::{Fcm, SendGrid};
 use vitrina_orders::MercadoPago;
+use vitrina_svc::Sections;
 
 /// Everything that a file can set; what is absent has its default.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -82,6 +82,16 @@ impl Config {
         }
         changed
     }
+
+    /// What it says of outside services.
+    pub(crate) fn outside(&self) -> Sections {
+        Sections {
+            s3: self.s3.clone(),
+            mercadopago: self.mercadopago.clone(),
+            sendgrid: self.sendgrid.clone(),
+            fcm: self.fcm.clone(),
+        }
+    }
 }
 
 /// Reads a file and says what is wrong with it.
@@ -105,16 +115,7 @@ fn mistakes(table: &Table) -> Vec<String> {
             }
             ("broker", Some(keys)) => mistakes.extend(wrong_keys::<Broker>("broker", keys)),
             ("s3", Some(keys)) => mistakes.extend(wrong_keys::<S3Config>("s3", keys)),
-            ("mercadopago", Some(keys)) => {
-                let wrong = wrong_keys::<MercadoPago>("mercadopago", keys);
-                if wrong.is_empty() {
-                    // A secret may stand in the environment instead.
-                    let section = MercadoPago::deserialize(keys.clone()).ok();
-                    let named = MercadoPago::named(section, None, environment::variable);
-                    mistakes.extend(named.map(|named| named.mistakes()).unwrap_or_default());
-                }
-                mistakes.extend(wrong);
-            }
+            ("mercadopago", Some(keys)) => mistakes.extend(wrong_keys::<MercadoPago>("mercadopago", keys)),
             ("sendgrid", Some(keys)) => mistakes.extend(wrong_keys::<SendGrid>("sendgrid", keys)),
             ("fcm", Some(keys)) => mistakes.extend(wrong_keys::<Fcm>("fcm", keys)),
             ("notifications", Some(keys)) => {
@@ -130,7 +131,23 @@ fn mistakes(table: &Table) -> Vec<String> {
             )),
         }
     }
+    // Secrets may stand in the environment instead, so both are looked at together, once each key by itself can be read.
+    mistakes.extend(outside(table).with_environment(None).mistakes());
     mistakes
+}
+
+/// What a file says of outside services; a section that cannot be read is as if it were absent.
+fn outside(table: &Table) -> Sections {
+    Sections {
+        s3: section(table, "s3"),
+        mercadopago: section(table, "mercadopago"),
+        sendgrid: section(table, "sendgrid"),
+        fcm: section(table, "fcm"),
+    }
+}
+
+fn section<T: DeserializeOwned>(table: &Table, name: &str) -> Option<T> {
+    T::deserialize(table.get(name)?.as_table()?.clone()).ok()
 }
 
 /// Tries each key alone, so that the first mistake does not hide the others.
@@ -171,11 +188,21 @@ mod tests {
     #[test]
     fn every_mistake_is_named() {
         let table = "[edge]\nlisten = \"here\"\nthreds = 1\n[broker]\nurl = 5\n[shop]\nx = 1\n\
-            [mercadopago]\naccess_token = \"TEST-1\"";
+            [mercadopago]\naccess_token = \"TEST-1\"\nurl = \"http://api.mercadopago.com\"\n\
+            [sendgrid]\nfrom_email = \"nobody\"\n[fcm]\nservice_account = \"nowhere.json\"";
         let mistakes = mistakes(&table.parse().unwrap()).join("\n");
-        for name in
-            ["edge.listen", "edge.threds", "broker.url", "[shop]", "mercadopago.webhook_secret: is missing"]
-        {
+        for name in [
+            "edge.listen",
+            "edge.threds",
+            "broker.url",
+            "[shop]",
+            "mercadopago.webhook_secret: is missing",
+            "mercadopago.url: must be https://api.mercadopago.com",
+            "sendgrid.api_key: is missing",
+            "sendgrid.from_email: must be an address",
+            "sendgrid.webhook_key: is missing",
+            "fcm.service_account: its file cannot be read",
+        ] {
             assert!(mistakes.contains(name), "{name} is not in {mistakes}");
         }
     }

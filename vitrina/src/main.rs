@@ -82,6 +82,14 @@ struct Backup {
 }
 
 #[derive(Args)]
+#[command(
+    after_help = "Sections of outside services, whose keys are also read from the environment, where secrets belong:
+  [s3]           VITRINA_S3_ENDPOINT (empty: AWS itself), …_REGION, …_BUCKET, …_ACCESS_KEY, …_SECRET_KEY
+  [mercadopago]  VITRINA_MERCADOPAGO_URL, …_ACCESS_TOKEN, …_WEBHOOK_SECRET, …_NOTIFICATION_URL
+  [sendgrid]     VITRINA_SENDGRID_URL, …_API_KEY, …_FROM_EMAIL, …_FROM_NAME, …_WEBHOOK_KEY
+  [fcm]          VITRINA_FCM_URL, …_SERVICE_ACCOUNT (the account's JSON, or the path of its file)
+What none of them names is the sandbox's. The others: [edge], [telemetry], [broker], [notifications]."
+)]
 struct Check {
     /// The file to check
     #[arg(long, default_value = "vitrina.toml", env = "VITRINA_CONFIG")]

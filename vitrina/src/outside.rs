@@ -33,16 +33,10 @@ pub(crate) async fn sandbox(listen: SocketAddr, data: &Data) -> Result<Running> 
 
 /// What the services are told: what is named, else the stand-ins of `sandbox`, else nothing.
 pub(crate) fn named(config: &Config, sandbox: Option<&Running>, edge: SocketAddr) -> Outside {
-    let sections = (config.s3.clone(), config.mercadopago.clone());
     let url = format!("http://{edge}");
     let stand_in = sandbox.map_or_else(Outside::default, |sandbox| stand_in(sandbox, &url));
-    let outside = Outside::named(sections, None, stand_in);
-    Outside {
-        sendgrid: config.sendgrid.clone().or(outside.sendgrid),
-        fcm: config.fcm.clone().or(outside.fcm),
-        link_base: config.notifications.link_base.clone().or(Some(url)),
-        ..outside
-    }
+    let link_base = config.notifications.link_base.clone().or(Some(url));
+    Outside::named(config.outside().with_environment(None), Outside { link_base, ..stand_in })
 }
 
 fn stand_in(sandbox: &Running, shop_url: &str) -> Outside {

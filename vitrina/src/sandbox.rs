@@ -14,6 +14,9 @@ use crate::{DATA, outside};
 #[command(after_help = "Its keys are no secrets, they open nothing else:
   VITRINA_MERCADOPAGO_URL=http://127.0.0.1:7100  VITRINA_MERCADOPAGO_ACCESS_TOKEN=TEST-vitrina
   VITRINA_MERCADOPAGO_WEBHOOK_SECRET=vitrina-webhook-secret
+  VITRINA_SENDGRID_URL=http://127.0.0.1:7100  VITRINA_SENDGRID_API_KEY=SG.vitrina
+  VITRINA_SENDGRID_WEBHOOK_KEY: `key` of http://127.0.0.1:7100/sandbox/mail-events, where a POST of `url` says whom events go to
+  VITRINA_FCM_URL=http://127.0.0.1:7100  VITRINA_FCM_SERVICE_ACCOUNT: http://127.0.0.1:7100/sandbox/service-account
 `vitrina-svc images` finds its S3 at http://127.0.0.1:7101 without being told.")]
 pub(crate) struct SandboxOptions {
     /// Where it listens; S3 on the next port

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, bail};
 use vitrina_broker::Broker;
 use vitrina_chassis::{Clock, Context, Service, Transport};
+use vitrina_notifications::{Fcm, SendGrid};
 use vitrina_orders::MercadoPago;
 use vitrina_proto::Clients;
 use vitrina_storage::{Options, Store};
@@ -31,7 +32,7 @@ type Start = Box<dyn FnOnce(Context) -> Result<Service>>;
 /// Opens the store of a service and makes the service on it. `clients` gives the ways to the others; only orders asks.
 ///
 /// # Errors
-/// When the key, the store or a setting is not good; of the payment provider every missing key is named. A store in use is [`vitrina_storage::Error::Locked`] among the causes.
+/// When the key, the store or a setting is not good; of a provider every missing or wrong key is named. A store in use is [`vitrina_storage::Error::Locked`] among the causes.
 pub fn build(
     name: Name,
     parts: &Parts<'_>,
@@ -57,6 +58,9 @@ pub fn build(
             Box::new(move |ctx| Ok(vitrina_images::start(ctx, config)))
         }
         Name::Notifications => {
+            let mails = parts.outside.sendgrid.as_ref().map(SendGrid::mistakes).unwrap_or_default();
+            let pushes = parts.outside.fcm.as_ref().map(Fcm::mistakes).unwrap_or_default();
+            none([mails, pushes].concat()).context("mails and pushes can't be sent")?;
             let defaults = vitrina_notifications::Config::new(key()?);
             let config = vitrina_notifications::Config {
                 sendgrid: parts.outside.sendgrid.clone(),
@@ -67,10 +71,8 @@ pub fn build(
             Box::new(move |ctx| Ok(vitrina_notifications::start(ctx, config)?))
         }
         Name::Orders => {
-            let mistakes = parts.outside.mercadopago.as_ref().map(MercadoPago::mistakes).unwrap_or_default();
-            if !mistakes.is_empty() {
-                bail!("payments can't be taken:\n  {}", mistakes.join("\n  "));
-            }
+            let mistakes = parts.outside.mercadopago.as_ref().map(MercadoPago::mistakes);
+            none(mistakes.unwrap_or_default()).context("payments can't be taken")?;
             let config = vitrina_orders::Config {
                 mercadopago: parts.outside.mercadopago.clone(),
                 ..vitrina_orders::Config::new(key()?, clients()?)
@@ -83,6 +85,11 @@ pub fn build(
     let ctx = Context::new(store, Clock::system(), Arc::clone(&parts.broker));
     let service = start(ctx.clone())?;
     Ok((ctx, service))
+}
+
+/// Fails with every mistake.
+fn none(mistakes: Vec<String>) -> Result<()> {
+    if mistakes.is_empty() { Ok(()) } else { bail!("\n  {}", mistakes.join("\n  ")) }
 }
 
 /// The clients for these ways to services, by name. A service without a way of its own is one that is never called; its client

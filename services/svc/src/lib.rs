@@ -10,4 +10,4 @@ mod outside;
 
 pub use build::{Parts, build, clients};
 pub use name::Name;
-pub use outside::Outside;
+pub use outside::{Outside, Sections};

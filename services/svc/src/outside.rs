@@ -20,21 +20,48 @@ pub struct Outside {
     pub link_base: Option<String>,
 }
 
+/// What a file says of the outside: a section for each.
+#[derive(Clone, Debug, Default)]
+pub struct Sections {
+    /// `[s3]`.
+    pub s3: Option<S3Config>,
+    /// `[mercadopago]`.
+    pub mercadopago: Option<MercadoPago>,
+    /// `[sendgrid]`.
+    pub sendgrid: Option<SendGrid>,
+    /// `[fcm]`.
+    pub fcm: Option<Fcm>,
+}
+
+impl Sections {
+    /// The same with what the environment says before it. Without a URL for payment notifications that of the shop is used, which
+    /// `public_url` names.
+    pub fn with_environment(self, public_url: Option<&str>) -> Sections {
+        Sections {
+            s3: S3Config::named(self.s3, environment::variable),
+            mercadopago: MercadoPago::named(self.mercadopago, public_url, environment::variable),
+            sendgrid: SendGrid::named(self.sendgrid, environment::variable),
+            fcm: Fcm::named(self.fcm, environment::variable),
+        }
+    }
+
+    /// Every key that is missing or wrong, of all sections at once.
+    pub fn mistakes(&self) -> Vec<String> {
+        let mercadopago = self.mercadopago.as_ref().map(MercadoPago::mistakes);
+        let sendgrid = self.sendgrid.as_ref().map(SendGrid::mistakes);
+        let fcm = self.fcm.as_ref().map(Fcm::mistakes);
+        [mercadopago, sendgrid, fcm].into_iter().flatten().flatten().collect()
+    }
+}
+
 impl Outside {
-    /// What a file's sections say, with what the environment says before them; where neither says anything, what `stand_in`
-    /// says. Without a URL for payment notifications that of the shop is used, which `public_url` names.
-    pub fn named(
-        (s3, mercadopago): (Option<S3Config>, Option<MercadoPago>),
-        public_url: Option<&str>,
-        stand_in: Outside,
-    ) -> Outside {
-        let s3 = S3Config::named(s3, environment::variable);
-        let mercadopago = MercadoPago::named(mercadopago, public_url, environment::variable);
+    /// What the sections say; where one says nothing, what `stand_in` says.
+    pub fn named(sections: Sections, stand_in: Outside) -> Outside {
         Outside {
-            s3: s3.unwrap_or(stand_in.s3),
-            mercadopago: mercadopago.or(stand_in.mercadopago),
-            sendgrid: stand_in.sendgrid,
-            fcm: stand_in.fcm,
+            s3: sections.s3.unwrap_or(stand_in.s3),
+            mercadopago: sections.mercadopago.or(stand_in.mercadopago),
+            sendgrid: sections.sendgrid.or(stand_in.sendgrid),
+            fcm: sections.fcm.or(stand_in.fcm),
             link_base: stand_in.link_base,
         }
     }

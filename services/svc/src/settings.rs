@@ -12,7 +12,7 @@ use vitrina_images::S3Config;
 use vitrina_notifications::{Fcm, SendGrid};
 use vitrina_orders::MercadoPago;
 use vitrina_proto::Clients;
-use vitrina_svc::{Name, Outside};
+use vitrina_svc::{Name, Outside, Sections};
 
 /// Time to finish when told to stop: within the 30 s that container platforms give before they kill.
 const DRAIN_S_DEFAULT: u64 = 25;
@@ -38,6 +38,9 @@ Outside services are sections of the file, whose keys are also read from the env
                          unless told otherwise those of `vitrina sandbox` on this machine
   orders  [mercadopago]  VITRINA_MERCADOPAGO_URL, …_ACCESS_TOKEN, …_WEBHOOK_SECRET, …_NOTIFICATION_URL;
                          without any, orders are paid by transfer only
+  notifications [sendgrid]  VITRINA_SENDGRID_URL, …_API_KEY, …_FROM_EMAIL, …_FROM_NAME, …_WEBHOOK_KEY; without any, no mails
+                [fcm]    VITRINA_FCM_URL, …_SERVICE_ACCOUNT (the account's JSON, or the path of its file); without any, no pushes
+  Vendors are called by https; SSL_CERT_FILE names authorities to trust in place of the system's.
 
 The data of a service lies in DIR/NAME. SIGTERM and Ctrl-C let it finish what it has taken before it ends.";
 
@@ -147,14 +150,9 @@ impl Args {
         let file = self.config.as_deref().map(read).transpose()?.unwrap_or_default();
         let data = self.data.or(file.data).unwrap_or_else(|| PathBuf::from("data"));
         let public_url = self.public_url.or(file.public_url);
-        let providers = (file.s3, file.mercadopago);
-        // Without stand-ins, what the file names is all there is of mails and pushes.
-        let named = Outside {
-            sendgrid: file.sendgrid,
-            fcm: file.fcm,
-            link_base: public_url.clone(),
-            ..Outside::default()
-        };
+        let sections =
+            Sections { s3: file.s3, mercadopago: file.mercadopago, sendgrid: file.sendgrid, fcm: file.fcm };
+        let sections = sections.with_environment(public_url.as_deref());
         Ok(Settings {
             name: self.name,
             listen: self.listen.or(file.listen).unwrap_or_else(|| place(self.name)),
@@ -167,7 +165,7 @@ impl Args {
                 .master_key_file
                 .or(file.master_key_file)
                 .unwrap_or_else(|| data.join("master.key")),
-            outside: Outside::named(providers, public_url.as_deref(), named),
+            outside: Outside::named(sections, Outside { link_base: public_url, ..Outside::default() }),
             peers: [
                 (Name::Users, self.users.or(file.users)),
                 (Name::Products, self.products.or(file.products)),

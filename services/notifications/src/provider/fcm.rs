@@ -4,7 +4,7 @@
 //! call without an answer a second push is possible. The notification's id goes along as collapse key and as data, so that a
 //! device shows it once.
 
-mod account;
+pub(crate) mod account;
 
 use std::time::Duration;
 

@@ -4,7 +4,7 @@
 //! answer a second mail is possible. Our delivery's id goes along as a custom argument, comes back in the events, and stops
 //! the next attempt when they are faster.
 
-mod signature;
+pub(crate) mod signature;
 
 use std::time::Duration;
 

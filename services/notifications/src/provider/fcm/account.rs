@@ -25,11 +25,11 @@ const JWT_S: u64 = 3600;
 const MARGIN_MS: u64 = 60_000;
 
 /// A service account that can get access tokens.
-pub(super) struct Account {
+pub(crate) struct Account {
     pub(super) project: String,
     email: String,
     key_id: String,
-    token_uri: String,
+    pub(crate) token_uri: String,
     key: RsaKeyPair,
     /// Held while a new one is fetched, so that many sends at once fetch one.
     token: Mutex<Option<Token>>,
@@ -57,7 +57,7 @@ struct Granted {
 
 impl Account {
     /// Reads the JSON that Firebase gives out, or the file that holds it.
-    pub(super) fn parse(setting: &str) -> Result<Account, Misconfigured> {
+    pub(crate) fn parse(setting: &str) -> Result<Account, Misconfigured> {
         let wrong = |reason| Misconfigured { setting: "fcm.service_account", reason };
         let file;
         let text = if setting.trim_start().starts_with('{') {

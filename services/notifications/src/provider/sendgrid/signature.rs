@@ -18,11 +18,11 @@ const POINT_BYTES: usize = 65;
 
 /// The public key that events are verified with.
 #[derive(Clone)]
-pub(super) struct WebhookKey(UnparsedPublicKey<Vec<u8>>);
+pub(crate) struct WebhookKey(UnparsedPublicKey<Vec<u8>>);
 
 impl WebhookKey {
     /// Reads base64 of the key's SPKI DER.
-    pub(super) fn parse(text: &str) -> Result<WebhookKey, Misconfigured> {
+    pub(crate) fn parse(text: &str) -> Result<WebhookKey, Misconfigured> {
         let wrong = |reason| Misconfigured { setting: "sendgrid.webhook_key", reason };
         let der = STANDARD.decode(text.trim()).map_err(|_| wrong("it is no base64"))?;
         let point = der.strip_prefix(SPKI_PREFIX.as_slice()).filter(|point| point.len() == POINT_BYTES);
