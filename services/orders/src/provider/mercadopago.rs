@@ -23,8 +23,10 @@ use crate::model::settle::Seen;
 const ANSWER_BYTES_MAX: usize = 512 * 1024;
 /// Payments of one order that a search gives: each of a buyer's tries is one.
 const SEARCH_LIMIT: usize = 30;
-/// Characters of the provider's words that go to the log.
-const DETAIL_CHARS_MAX: usize = 200;
+/// Longest name or code of an error; those of the documentation have up to 40 characters.
+const CODE_CHARS_MAX: usize = 60;
+/// Causes of an error that are told.
+const CAUSES_MAX: usize = 5;
 
 /// The client.
 #[derive(Clone)]
@@ -53,6 +55,19 @@ struct PaymentBody {
     transaction_amount_refunded: Option<f64>,
     #[serde(default)]
     external_reference: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ErrorBody {
+    error: Value,
+    cause: Option<Vec<Cause>>,
+}
+
+#[derive(Deserialize)]
+struct Cause {
+    #[serde(default)]
+    code: Value,
 }
 
 #[derive(Deserialize)]
@@ -94,7 +109,7 @@ impl MercadoPago {
         if status.is_success() {
             return Ok(body);
         }
-        let detail: String = String::from_utf8_lossy(&body).chars().take(DETAIL_CHARS_MAX).collect();
+        let detail = detail(&body);
         if is_definite(status) {
             Err(Failed::Refused { status: status.as_u16(), detail })
         } else {
@@ -184,6 +199,20 @@ fn is_definite(status: StatusCode) -> bool {
     status.is_client_error() && !matches!(status.as_u16(), 401 | 403 | 408 | 409 | 423 | 424 | 425 | 429)
 }
 
+/// What of an error goes to the log: its name and the codes of its causes. Its sentences may repeat what was sent, and with it
+/// a token, an address or a card.
+fn detail(body: &[u8]) -> String {
+    let body: ErrorBody = serde_json::from_slice(body).unwrap_or_default();
+    let names = std::iter::once(&body.error).chain(body.cause.iter().flatten().map(|cause| &cause.code));
+    let names = names.map(text).filter(|name| is_code(name)).take(1 + CAUSES_MAX);
+    names.collect::<Vec<_>>().join(" ")
+}
+
+fn is_code(name: &str) -> bool {
+    (1..=CODE_CHARS_MAX).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'))
+}
+
 async fn read(mut response: Response) -> Result<Vec<u8>, Failed> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| unknown(&error))? {
@@ -196,7 +225,10 @@ async fn read(mut response: Response) -> Result<Vec<u8>, Failed> {
 }
 
 fn parse<T: serde::de::DeserializeOwned>(answer: &[u8]) -> Result<T, Failed> {
-    serde_json::from_slice(answer).map_err(|error| Failed::Unknown(format!("malformed answer: {error}")))
+    // Without its own words, which repeat what was found.
+    serde_json::from_slice(answer).map_err(|error| {
+        Failed::Unknown(format!("malformed answer: {:?} error at byte {}", error.classify(), error.column()))
+    })
 }
 
 fn unknown(error: &reqwest::Error) -> Failed {
@@ -255,6 +287,24 @@ mod tests {
             assert_eq!(minor(decimal(amount, "ARS"), "ARS"), amount);
             assert_eq!(minor(decimal(amount, "CLP"), "CLP"), amount);
         }
+    }
+
+    #[test]
+    fn an_error_is_told_by_its_codes_and_not_in_its_words() {
+        let body = json!({
+            "message": "invalid access_token APP_USR-secret",
+            "error": "bad_request",
+            "status": 400,
+            "cause": [
+                { "code": 2006, "description": "Card Token secret not found", "data": "secret" },
+                { "code": "secret@example.com" },
+                { "description": "secret" },
+            ],
+        });
+        assert_eq!(detail(body.to_string().as_bytes()), "bad_request 2006");
+        assert_eq!(detail(b"<html>secret</html>"), "");
+        let failed = parse::<Preference>(br#"{"init_point": {"secret": 1}}"#).err().unwrap();
+        assert!(!failed.to_string().contains("secret"), "{failed}");
     }
 
     #[test]
