@@ -186,10 +186,10 @@ impl Core {
     ) -> Result<Result<Admitted, Reply>, Problem> {
         let (target, params) = match found {
             Found::Route { target, params, .. } => (target, owned(&params)),
-            Found::Method(allow) if head.method == http::Method::OPTIONS => {
+            Found::Method { allow, .. } if head.method == http::Method::OPTIONS => {
                 return Ok(Err(options(allow)));
             }
-            Found::Method(allow) => {
+            Found::Method { allow, .. } => {
                 let detail = "This path knows other methods only; see Allow.";
                 return Err(Problem::new(405, "method_not_allowed", detail).with(header::ALLOW, allow));
             }

@@ -109,7 +109,7 @@ impl ProxyHttp for Gateway {
         if let Found::Route { path, .. } = found {
             exchange.route = path;
         }
-        let span = span(&head, exchange.route);
+        let span = span(&head, exchange.route, found.told(&head.path));
         propagate::parent(&span, propagate::extract(|name| head.text(name).map(str::to_owned)));
         let (mut reply, traceparent) =
             self.answer(session, exchange, &head, found).instrument(span.clone()).await;
@@ -378,8 +378,9 @@ pub(crate) async fn write(
     Ok(events)
 }
 
-/// The span of a request. Its name is given at once: it cannot be changed after the first look at its trace.
-pub(crate) fn span(head: &Head, route: &'static str) -> Span {
+/// The span of a request. Its name is given at once: it cannot be changed after the first look at its trace. `path` is what may
+/// be told of the request's.
+pub(crate) fn span(head: &Head, route: &'static str, path: &str) -> Span {
     let method = known_method(&head.method);
     tracing::info_span!(
         parent: None,
@@ -391,7 +392,7 @@ pub(crate) fn span(head: &Head, route: &'static str) -> Span {
         http.request.method = method,
         http.route = route,
         http.response.status_code = Empty,
-        url.path = head.path,
+        url.path = path,
         url.scheme = head.scheme,
         network.protocol.version = head.protocol_version,
         client.address = %head.client,

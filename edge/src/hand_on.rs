@@ -29,7 +29,7 @@ impl Gateway {
         exchange.route = origin.label;
         exchange.client = head.client.to_string();
         exchange.request_id.clone_from(&head.request_id);
-        let span = gateway::span(&head, origin.label);
+        let span = gateway::span(&head, origin.label, &head.path);
         propagate::parent(&span, propagate::extract(|name| head.text(name).map(str::to_owned)));
         exchange.trace_id = span.in_scope(core::trace_id);
         let raw = session.to_h1_raw();

@@ -35,7 +35,7 @@ pub(crate) enum Found<'t, 'p> {
     /// A route with the parameters of its path, still percent-encoded.
     Route { target: Target, path: &'static str, params: Vec<(&'t str, &'p str)> },
     /// The path is known, the method is not; the methods that are.
-    Method(&'t str),
+    Method { path: &'static str, allow: &'t str },
     /// The path is unknown.
     Nothing,
 }
@@ -57,12 +57,29 @@ struct Entry {
     allow: String,
 }
 
+/// The parameter of a path that nobody but its owner may see.
+const TOKEN: &str = "{token}";
+
 const OWN: [(&str, Own); 4] = [
     ("/healthz", Own::Healthz),
     ("/readyz", Own::Readyz),
     ("/openapi.json", Own::OpenApi),
     ("/docs", Own::Docs),
 ];
+
+impl<'p> Found<'_, 'p> {
+    /// The path of a request as it may be told in a trace: one that holds a token is told by its template.
+    pub(crate) fn told(&self, path: &'p str) -> &'p str {
+        match self {
+            Found::Route { path: template, .. } | Found::Method { path: template, .. }
+                if template.contains(TOKEN) =>
+            {
+                template
+            }
+            _ => path,
+        }
+    }
+}
 
 impl Table {
     /// # Errors
@@ -98,7 +115,7 @@ impl Table {
         let wanted = if method == Method::HEAD { &Method::GET } else { method };
         let target = entry.targets.iter().find(|(own, _)| own == wanted);
         let Some((_, target)) = target else {
-            return Found::Method(&entry.allow);
+            return Found::Method { path: entry.path, allow: &entry.allow };
         };
         if matched.params.iter().any(|(_, value)| value.is_empty()) {
             return Found::Nothing;
@@ -193,10 +210,21 @@ mod tests {
     }
 
     #[test]
+    fn a_token_in_a_path_is_not_told() {
+        let table = Table::new().unwrap();
+        let path = "/v1/me/devices/a-secret";
+        for method in [Method::PUT, Method::DELETE, Method::GET] {
+            assert_eq!(table.find(&method, path).told(path), "/v1/me/devices/{token}");
+        }
+        let path = "/v1/publications/pub_1";
+        assert_eq!(table.find(&Method::GET, path).told(path), path);
+    }
+
+    #[test]
     fn another_method_is_told_which_are_known() {
         let table = Table::new().unwrap();
         match table.find(&Method::DELETE, "/v1/products") {
-            Found::Method(allow) => assert_eq!(allow, "GET, HEAD, OPTIONS, POST"),
+            Found::Method { allow, .. } => assert_eq!(allow, "GET, HEAD, OPTIONS, POST"),
             other => panic!("{other:?}"),
         }
         assert!(matches!(table.find(&Method::GET, "/v1/nothing"), Found::Nothing));
