@@ -32,10 +32,14 @@ pub enum Way {
 pub struct Options {
     /// Where a collector listens; absent: nowhere.
     pub otlp: Option<String>,
+    /// Where the edge listens, when it must be known before; absent: at a free port.
+    pub edge_port: Option<u16>,
     /// Further words on the command line of `vitrina up`.
     pub arguments: Vec<String>,
     /// What `vitrina.toml` says, for `vitrina up` and the edges; empty: there is no such file.
     pub config: String,
+    /// Further variables in the environment of every process.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 /// A running shop; its processes end with it.
@@ -46,6 +50,8 @@ pub struct Shop {
     /// Where a second edge listens, when the shop runs as processes.
     other_port: u16,
     admin_port: u16,
+    /// Of the stand-ins; S3 listens on the next one.
+    sandbox_port: u16,
     processes: Vec<Process>,
     broker: Option<RabbitServer>,
 }
@@ -73,11 +79,12 @@ impl Shop {
     pub async fn start_with(way: Way, options: Options) -> Shop {
         let folder = tempfile::tempdir().expect("the temporary directory can be written");
         let mut shop = Shop {
+            edge_port: options.edge_port.unwrap_or_else(free_port),
             options,
             folder,
-            edge_port: free_port(),
             other_port: free_port(),
             admin_port: free_port(),
+            sandbox_port: two_free_ports(),
             processes: Vec::new(),
             broker: None,
         };
@@ -113,6 +120,11 @@ impl Shop {
     /// When it has none, as in one process.
     pub fn broker_url(&self) -> &str {
         self.broker.as_ref().map(RabbitServer::url).expect("a shop in many processes has a RabbitMQ")
+    }
+
+    /// A client for the stand-ins of outside services.
+    pub fn outside(&self) -> Client {
+        Client::new(&format!("http://127.0.0.1:{}", self.sandbox_port))
     }
 
     /// The temporary directory that everything of this shop lies in.
@@ -241,7 +253,7 @@ impl Shop {
             "--grpc".to_owned(),
             "off".to_owned(),
             "--sandbox".to_owned(),
-            "127.0.0.1:0".to_owned(),
+            format!("127.0.0.1:{}", self.sandbox_port),
         ]);
         command.extend(self.options.arguments.clone());
         command.extend(self.config());
@@ -251,7 +263,7 @@ impl Shop {
     async fn separate_processes(&mut self) {
         let broker = RabbitServer::start().await;
         let mut addresses: Vec<(&str, String)> = Vec::new();
-        let sandbox_port = two_free_ports();
+        let sandbox_port = self.sandbox_port;
         let mut command = self.command("vitrina", &["sandbox"]);
         command.extend(["--data".to_owned(), self.data().display().to_string()]);
         command.extend(["--listen".to_owned(), format!("127.0.0.1:{sandbox_port}")]);
@@ -332,7 +344,13 @@ impl Shop {
             .args(&process.command[1..])
             .current_dir(self.folder.path())
             .env("VITRINA_LOG", "info")
-            .envs(process.environment.iter().map(|(name, value)| (name, value)))
+            .envs(
+                process
+                    .environment
+                    .iter()
+                    .chain(&self.options.environment)
+                    .map(|(name, value)| (name, value)),
+            )
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a file descriptor is free"))
             .stderr(log)

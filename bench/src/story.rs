@@ -1,10 +1,12 @@
 //! What most tests need first: a person, a seller, a product, a publication.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::Client;
+use crate::{Answer, Client};
 
 /// A password that is nobody's.
 pub const PASSWORD: &str = "correct horse battery";
@@ -80,4 +82,50 @@ pub async fn publication(seller: &Person, title: &str) -> (String, String) {
     let body = json!({"productId": product, "title": title, "paymentMethods": ["AUTOMATIC", "MANUAL"]});
     let publication = seller.client.post("/v1/publications", &body).await.expect(201).text_at("/id");
     (product, publication)
+}
+
+/// A body that buys at once.
+pub fn purchase_body(publication: &str, quantity: u32, method: &str) -> Value {
+    json!({"publicationId": publication, "quantity": quantity, "paymentMethod": method})
+}
+
+/// POST with a key, sent again with the same key while a loaded machine has no time for it, as a client should.
+pub async fn surely(client: &Client, path: &str, key: &str, body: &Value) -> Answer {
+    let mut tries_left = 100;
+    loop {
+        let request = client.request(Method::POST, path).header("idempotency-key", key).json(body);
+        let answer = client.send(request).await;
+        tries_left -= 1;
+        if !matches!(answer.status, 429 | 503 | 504) || tries_left == 0 {
+            return answer;
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+}
+
+/// Units of a product that its seller has, and those of them that are reserved.
+pub async fn stock(seller: &Person, product: &str) -> (u64, u64) {
+    units(&seller.client.get(&format!("/v1/products/{product}")).await.expect(200))
+}
+
+/// The same, of an answer that shows the product.
+pub fn units(product: &Answer) -> (u64, u64) {
+    let count = |name: &str| product.json["stock"][name].as_u64().unwrap_or(u64::MAX);
+    (count("onHand"), count("reserved"))
+}
+
+/// Waits for the address at which an order is to be paid, which comes later when the provider is slow; gives the
+/// preference that it names.
+pub async fn preference(buyer: &Person, order: &str) -> String {
+    let is_payable =
+        |answer: &Answer| answer.json.pointer("/payment/redirectUrl").is_some_and(Value::is_string);
+    let shown = buyer.client.get_until(&format!("/v1/orders/{order}"), is_payable).await;
+    let address = shown.text_at("/payment/redirectUrl");
+    let (_, preference) = address.split_once("pref_id=").expect("it names the preference");
+    preference.to_owned()
+}
+
+/// Presses a button of the stand-in's page for payments: `approved`, `pending` or `rejected`.
+pub async fn pay(outside: &Client, preference: &str, result: &str) -> Answer {
+    outside.post("/checkout/v1/pay", &json!({"pref_id": preference, "result": result})).await
 }

@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod crash;
+mod crowd;
 mod dead_letters;
 mod degraded;
 mod freshness;

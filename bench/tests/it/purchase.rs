@@ -1,13 +1,9 @@
 //! What a purchase is, from outside: a cart, an order, money, a parcel, a review, and the pictures of what is bought.
 
-use std::time::Duration;
-
-use futures::StreamExt;
-use futures::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
-use vitrina_bench::story::{self, Person};
-use vitrina_bench::{Answer, Client, Shop, Way};
+use vitrina_bench::story::{self, Person, purchase_body, stock, surely, units};
+use vitrina_bench::{Answer, Client};
 
 /// A PNG of 8 × 8 pixels.
 const PNG: [u8; 94] = [
@@ -16,12 +12,6 @@ const PNG: [u8; 94] = [
     9, 13, 155, 19, 26, 1, 39, 52, 82, 78, 104, 84, 156, 208, 232, 97, 24, 90, 18, 0, 26, 74, 77, 129, 150,
     153, 53, 147, 0, 0, 0, 0, 73, 69, 78, 68, 174, 66, 96, 130,
 ];
-/// Units of what the crowd wants.
-const UNITS: u64 = 10;
-/// Those who want one.
-const CROWD: usize = 60;
-/// Held by the test that runs: five shops at once leave a small machine no time to answer any of them.
-static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// A purchase by transfer goes from the cart to the review, which makes the seller's score.
 pub(crate) async fn by_transfer(client: &Client) {
@@ -131,8 +121,9 @@ pub(crate) async fn through_the_provider(client: &Client) {
 
 /// Buys one unit, pays at the provider as a person would in a browser, and waits until the shop knows.
 async fn pay(buyer: &Person, publication: &str, key: &str) -> String {
-    let placed =
-        surely(&buyer.client, "/v1/orders", key, &one_unit(publication, "AUTOMATIC")).await.expect(201);
+    let placed = surely(&buyer.client, "/v1/orders", key, &purchase_body(publication, 1, "AUTOMATIC"))
+        .await
+        .expect(201);
     let order = placed.text_at("/orders/0/id");
     let path = format!("/v1/orders/{order}");
     // The address to pay at comes later when the provider is slow.
@@ -218,89 +209,7 @@ async fn form(client: &Client, path: &str, content: &[u8]) -> Answer {
     client.send(request.body(body)).await
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_crowd_gets_what_there_is_and_not_a_unit_more() {
-    let _alone = ALONE.lock().await;
-    let shop = Shop::start(Way::OneProcess).await;
-    let client = shop.client();
-    let seller = story::seller(&client, "ana").await;
-    let (product, publication) = story::publication(&seller, "Entrada").await;
-    let more = json!({"delta": UNITS - 5, "reason": "más entradas"});
-    seller.client.post(&format!("/v1/products/{product}/stock-adjustments"), &more).await;
-    assert_eq!(stock(&seller, &product).await, (UNITS, 0));
-    // A few at a time: a loaded machine hashes sixty passwords in longer than a registration may take.
-    let crowd: Vec<Person> = futures::stream::iter(0..CROWD)
-        .map(|_| story::person(&client, "fan"))
-        .buffer_unordered(3)
-        .collect()
-        .await;
-    let body = one_unit(&publication, "MANUAL");
-    let answers = join_all(crowd.iter().map(|fan| surely(&fan.client, "/v1/orders", "one", &body))).await;
-    let (lucky, late): (Vec<Answer>, Vec<Answer>) =
-        answers.into_iter().partition(|answer| answer.status == 201);
-    for answer in &late {
-        assert_eq!(answer.clone().expect(409).text_at("/code"), "stock_insufficient");
-    }
-    assert_eq!(lucky.len() as u64, UNITS);
-    let mut orders: Vec<String> = lucky.iter().map(|answer| answer.text_at("/orders/0/id")).collect();
-    orders.sort();
-    orders.dedup();
-    assert_eq!(orders.len() as u64, UNITS);
-    let open = seller.client.get("/v1/orders?role=seller&state=AWAITING_PAYMENT&limit=100").await.expect(200);
-    assert_eq!(open.json["items"].as_array().map(Vec::len), Some(orders.len()), "{open:#?}");
-    assert_eq!(stock(&seller, &product).await, (UNITS, UNITS));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_same_purchase_sent_a_hundred_times_is_one() {
-    let _alone = ALONE.lock().await;
-    let shop = Shop::start(Way::OneProcess).await;
-    let client = shop.client();
-    let seller = story::seller(&client, "ana").await;
-    let buyer = story::person(&client, "beto").await;
-    let (product, publication) = story::publication(&seller, "Reloj").await;
-    let body = one_unit(&publication, "MANUAL");
-    let answers = join_all((0..100).map(|_| surely(&buyer.client, "/v1/orders", "same", &body))).await;
-    let first = answers[0].clone().expect(201).text_at("/orders/0/id");
-    for answer in answers {
-        assert_eq!(answer.expect(201).text_at("/orders/0/id"), first);
-    }
-    let orders = buyer.client.get("/v1/orders?limit=100").await.expect(200);
-    assert_eq!(orders.json["items"].as_array().map(Vec::len), Some(1), "{orders:#?}");
-    assert_eq!(stock(&seller, &product).await, (5, 1));
-    let other = json!({"publicationId": publication, "quantity": 2, "paymentMethod": "MANUAL"});
-    surely(&buyer.client, "/v1/orders", "same", &other).await.expect(422);
-}
-
-fn one_unit(publication: &str, method: &str) -> Value {
-    json!({"publicationId": publication, "quantity": 1, "paymentMethod": method})
-}
-
 /// Moves an order on.
 async fn moved(person: &Person, order: &str, step: &str, key: &str) -> Answer {
     surely(&person.client, &format!("/v1/orders/{order}/{step}"), key, &json!({})).await
-}
-
-/// POST with a key, sent again with the same key while a loaded machine has no time for it, as a client should.
-async fn surely(client: &Client, path: &str, key: &str, body: &Value) -> Answer {
-    let mut tries_left = 100;
-    loop {
-        let request = client.request(Method::POST, path).header("idempotency-key", key).json(body);
-        let answer = client.send(request).await;
-        tries_left -= 1;
-        if !matches!(answer.status, 429 | 503 | 504) || tries_left == 0 {
-            return answer;
-        }
-        tokio::time::sleep(Duration::from_millis(300)).await;
-    }
-}
-
-/// Units that the seller has, and those of them that are reserved.
-async fn stock(seller: &Person, product: &str) -> (u64, u64) {
-    units(&seller.client.get(&format!("/v1/products/{product}")).await.expect(200))
-}
-
-fn units(product: &Answer) -> (u64, u64) {
-    let count = |name: &str| product.json["stock"][name].as_u64().unwrap_or(u64::MAX);
-    (count("onHand"), count("reserved"))
 }

@@ -33,6 +33,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/sandbox/mails", get(mails))
         .route("/sandbox/pushes", get(pushes))
         .route("/sandbox/payments", get(payments))
+        .route("/sandbox/preferences", get(preferences))
         .route("/sandbox/knobs", post(turn).get(knobs).delete(straighten))
         .route("/sandbox/mail-events", post(set_mail_events).get(mail_events))
         .route("/sandbox/service-account", get(service_account))
@@ -48,6 +49,12 @@ async fn pushes(State(app): State<Arc<App>>) -> Json<Value> {
 
 async fn payments(State(app): State<Arc<App>>) -> Json<Value> {
     Json(app.ledger.read(|book| book.payments.values().map(mercadopago::payment_view).collect()))
+}
+
+async fn preferences(State(app): State<Arc<App>>) -> Json<Value> {
+    let shown =
+        |preference: &mercadopago::Preference| mercadopago::preference_view(preference, &app.base_url);
+    Json(app.ledger.read(|book| book.preferences.values().map(shown).collect()))
 }
 
 async fn knobs(State(app): State<Arc<App>>) -> Json<Value> {

@@ -27,7 +27,7 @@ use serde_json::json;
 use sha2::Sha256;
 
 pub(crate) use self::model::{CardToken, Payment, Preference, Status};
-pub(crate) use self::view::payment as payment_view;
+pub(crate) use self::view::{payment as payment_view, preference as preference_view};
 
 use self::fault::Fault;
 use crate::app::App;

@@ -72,7 +72,7 @@ pub(super) fn refund(payment_id: u64, refund: &Refund) -> Value {
 }
 
 /// A preference as the API shows it: what was sent, and where to pay.
-pub(super) fn preference(preference: &Preference, base_url: &str) -> Value {
+pub(crate) fn preference(preference: &Preference, base_url: &str) -> Value {
     let mut shown = preference.sent.clone();
     let init_point = format!("{base_url}/checkout/v1/redirect?pref_id={}", preference.id);
     shown["id"] = json!(preference.id);
