@@ -12,6 +12,7 @@ mod operations;
 mod promises;
 mod purchase;
 mod restarts;
+mod saga;
 mod tour;
 mod traces;
 mod walk;
