@@ -42,6 +42,7 @@ struct Received {
     spans: Vec<Span>,
     logs: Vec<LogRecord>,
     metrics: Vec<Metric>,
+    text: String,
 }
 
 impl Collector {
@@ -103,6 +104,11 @@ impl Collector {
         }
     }
 
+    /// Everything that came so far, names, attributes and resources, as text to search in.
+    pub fn text(&self) -> String {
+        self.received().text.clone()
+    }
+
     /// Waits until the trace (32 hexadecimal digits) has a span whose name contains `part`; gives the names of all
     /// spans of the trace by then.
     ///
@@ -130,6 +136,11 @@ impl Collector {
             .collect()
     }
 
+    fn note<T: std::fmt::Debug>(&self, request: &Request<T>) {
+        let text = format!("{:?}\n", request.get_ref());
+        self.received().text.push_str(&text);
+    }
+
     fn received(&self) -> MutexGuard<'_, Received> {
         self.received.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -146,6 +157,7 @@ impl TraceService for Collector {
         &self,
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
+        self.note(&request);
         let scopes =
             request.into_inner().resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
         self.received().spans.extend(scopes.flat_map(|scope| scope.spans));
@@ -159,6 +171,7 @@ impl LogsService for Collector {
         &self,
         request: Request<ExportLogsServiceRequest>,
     ) -> Result<Response<ExportLogsServiceResponse>, Status> {
+        self.note(&request);
         let scopes = request.into_inner().resource_logs.into_iter().flat_map(|resource| resource.scope_logs);
         self.received().logs.extend(scopes.flat_map(|scope| scope.log_records));
         Ok(Response::new(ExportLogsServiceResponse::default()))
@@ -171,6 +184,7 @@ impl MetricsService for Collector {
         &self,
         request: Request<ExportMetricsServiceRequest>,
     ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
+        self.note(&request);
         let scopes =
             request.into_inner().resource_metrics.into_iter().flat_map(|resource| resource.scope_metrics);
         self.received().metrics.extend(scopes.flat_map(|scope| scope.metrics));

@@ -13,6 +13,7 @@ mod promises;
 mod purchase;
 mod restarts;
 mod saga;
+mod secrets;
 mod tour;
 mod traces;
 mod walk;
