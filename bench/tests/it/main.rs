@@ -7,6 +7,7 @@ mod dead_letters;
 mod degraded;
 mod freshness;
 mod fuzz;
+mod https;
 mod notifications;
 mod operations;
 mod promises;
