@@ -33,6 +33,12 @@ pub enum Error {
         /// The journal.
         path: PathBuf,
     },
+    /// Objects of S3 whose content is not what was put.
+    #[error("damaged: {}", list(.paths))]
+    Objects {
+        /// Their files.
+        paths: Vec<PathBuf>,
+    },
     /// A listener's address cannot be taken.
     #[error("cannot listen on {addr}")]
     Listen {
@@ -54,4 +60,8 @@ pub enum Error {
     /// A write failed earlier, so that nothing is known to be kept any more: the sandbox has to be started anew.
     #[error("the journal failed and takes no more writes")]
     Broken,
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }

@@ -23,6 +23,7 @@ mod disk;
 mod error;
 mod fcm;
 mod journal;
+mod keep;
 mod knobs;
 mod ledger;
 mod mercadopago;
@@ -32,6 +33,12 @@ mod run;
 mod s3;
 mod sendgrid;
 
+/// Names in the data folder: the journal, the key of mail events, and the folder of S3's buckets.
+const JOURNAL: &str = "journal.jsonl";
+const MAIL_KEY: &str = "mail-events.pk8";
+const OBJECTS: &str = "s3";
+
 pub use crate::config::SandboxConfig;
 pub use crate::error::Error;
+pub use crate::keep::Kept;
 pub use crate::run::{Running, Sandbox};

@@ -16,7 +16,7 @@ use crate::fcm::{self, Tokens};
 use crate::knobs::Provider;
 use crate::ledger::Ledger;
 use crate::sendgrid::MailSigner;
-use crate::{console, disk, mercadopago, notice, s3, sendgrid};
+use crate::{JOURNAL, MAIL_KEY, OBJECTS, console, disk, mercadopago, notice, s3, sendgrid};
 
 /// How long requests under way may take once the sandbox stops; none of them waits for anything but the disk.
 const STOP_MAX: Duration = Duration::from_secs(10);
@@ -112,11 +112,11 @@ impl Drop for Running {
 fn open(config: SandboxConfig, addr: SocketAddr) -> Result<(App, ::s3s::service::S3Service), Error> {
     let data = config.data.clone();
     disk::make_dir(&data).map_err(disk::failed(&data))?;
-    let service = s3::open(&data.join("s3"), &config)?;
+    let service = s3::open(&data.join(OBJECTS), &config)?;
     let parts = Parts {
         base_url: config.public_url.clone().unwrap_or_else(|| format!("http://{addr}")),
-        ledger: Ledger::open(&data.join("journal.jsonl"))?,
-        mail_signer: MailSigner::open(&data.join("mail-events.pk8"))?,
+        ledger: Ledger::open(&data.join(JOURNAL))?,
+        mail_signer: MailSigner::open(&data.join(MAIL_KEY))?,
         tokens: Tokens::new()?,
     };
     Ok((App::new(config, parts), service))

@@ -9,8 +9,9 @@ mod list;
 mod object;
 mod shelf;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::{fs, io};
 
 use axum::Router;
 use axum::body::Body;
@@ -33,6 +34,23 @@ pub(crate) fn open(dir: &Path, config: &SandboxConfig) -> Result<S3Service, Erro
     let mut builder = S3ServiceBuilder::new(api::Api::new(Arc::new(shelf)));
     builder.set_auth(SimpleAuth::from_single(config.s3_access_key.clone(), config.s3_secret_key.clone()));
     Ok(builder.build())
+}
+
+/// The files of all objects, in order; those of uploads under way are not among them.
+pub(crate) fn objects(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for bucket in fs::read_dir(dir)? {
+        for object in fs::read_dir(shelf::objects_of(&bucket?.path()))? {
+            files.push(object?.path());
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Whether the content of an object's file is what was put.
+pub(crate) fn is_whole(file: &Path) -> bool {
+    object::is_whole(file).unwrap_or(false)
 }
 
 /// Serves them, as the knobs say.

@@ -7,10 +7,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+
+use super::digest::Given;
 
 const MAGIC: &[u8; 4] = b"VS3\x01";
 
@@ -80,4 +83,23 @@ pub(super) fn read_meta(file: &mut File) -> io::Result<Meta> {
     }
     file.seek(SeekFrom::Start(0))?;
     Ok(meta)
+}
+
+/// Whether a file is the object that its name says, with the content that was put.
+pub(super) fn is_whole(path: &Path) -> io::Result<bool> {
+    let mut file = File::open(path)?;
+    let meta = read_meta(&mut file)?;
+    let mut digests = Given::default().digests("");
+    let mut content = BufReader::new(file.take(meta.size));
+    loop {
+        let part = content.fill_buf()?;
+        if part.is_empty() {
+            break;
+        }
+        digests.update(part);
+        let length = part.len();
+        content.consume(length);
+    }
+    let is_named = path.file_name().is_some_and(|name| name.to_str() == Some(&file_name(&meta.key)));
+    Ok(is_named && digests.finish().md5 == meta.md5)
 }

@@ -94,7 +94,7 @@ impl Shelf {
 
 impl Bucket {
     fn open(dir: &Path) -> io::Result<Self> {
-        let (objects, drafts) = (dir.join("objects"), dir.join("drafts"));
+        let (objects, drafts) = (objects_of(dir), dir.join("drafts"));
         for dir in [dir, &objects, &drafts] {
             disk::make_dir(dir)?;
         }
@@ -189,6 +189,11 @@ impl Bucket {
     fn index_mut<T>(&self, change: impl FnOnce(&mut BTreeMap<String, Arc<Meta>>) -> T) -> T {
         change(&mut self.index.write().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// The folder of a bucket's objects.
+pub(super) fn objects_of(bucket: &Path) -> PathBuf {
+    bucket.join("objects")
 }
 
 impl Drop for Draft {

@@ -4,6 +4,7 @@
 mod bench;
 mod checkout;
 mod faults;
+mod keep;
 mod mails;
 mod notices;
 mod objects;
