@@ -1,5 +1,6 @@
 //! How a command reaches a running shop: by its data directory, or by an address and a token.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -41,11 +42,36 @@ pub(crate) struct Shop {
 }
 
 /// How to get another access token when one has expired.
-struct Login {
-    admin_url: String,
-    admin_token: String,
-    name: String,
+enum Login {
+    /// From the admin listener, without a password.
+    Operator { admin_url: String, admin_token: String, name: String },
+    /// As everybody does.
+    Password { name: String, password: String },
 }
+
+/// What the shop answered.
+pub(crate) struct Answered {
+    /// The JSON body; null when it is none.
+    pub(crate) body: Value,
+    /// Whether it is the answer to the same request sent before.
+    pub(crate) is_replayed: bool,
+}
+
+/// A refusal of the shop: its detail and fields are the message.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    /// The HTTP status.
+    pub(crate) status: StatusCode,
+    message: String,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Refused {}
 
 impl Shop {
     /// A session of `seller`.
@@ -59,8 +85,8 @@ impl Shop {
             _ => {
                 let data = Data::at(&target.data);
                 let (_, admin_url) = data.urls()?;
-                shop.login =
-                    Some(Login { admin_url, admin_token: data.admin_token()?, name: seller.to_owned() });
+                let (admin_token, name) = (data.admin_token()?, seller.to_owned());
+                shop.login = Some(Login::Operator { admin_url, admin_token, name });
                 shop.renew().await?;
             }
         }
@@ -82,10 +108,21 @@ impl Shop {
         Ok(Shop { http, base: base.to_owned(), login: None, token: Mutex::default() })
     }
 
-    /// The same shop as another caller.
-    pub(crate) fn with_token(&self, token: &str) -> Shop {
+    /// The same shop as another caller, who logs in again whenever the session is over.
+    ///
+    /// # Errors
+    /// When name and password are not those of an account.
+    pub(crate) async fn log_in(&self, name: &str, password: &str) -> Result<Shop> {
+        let body = json!({"login": name, "password": password});
+        let token = token(&self.send(Method::POST, "/v1/auth/login", Some(&body)).await?)?;
+        let login = Login::Password { name: name.to_owned(), password: password.to_owned() };
         let (http, base) = (self.http.clone(), self.base.clone());
-        Shop { http, base, login: None, token: Mutex::new(token.to_owned()) }
+        Ok(Shop { http, base, login: Some(login), token: Mutex::new(token) })
+    }
+
+    /// Where the shop is, without a trailing slash.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
     }
 
     /// Sends a JSON body and gives the JSON answer.
@@ -97,16 +134,26 @@ impl Shop {
         .await
     }
 
-    /// Sends a request until it is answered; `fill` adds the body. Only for what may be sent twice.
-    ///
-    /// # Errors
-    /// When the shop does not answer in a few attempts, or answers with a problem: its detail and fields are the message.
+    /// As [`Shop::answered`], for whom only the body matters.
     pub(crate) async fn call(
         &self,
         method: Method,
         path: &str,
         fill: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<Value> {
+        Ok(self.answered(method, path, fill).await?.body)
+    }
+
+    /// Sends a request until it is answered; `fill` adds the body. Only for what may be sent twice.
+    ///
+    /// # Errors
+    /// When the shop does not answer in a few attempts, or answers with a problem: its detail and fields are the message.
+    pub(crate) async fn answered(
+        &self,
+        method: Method,
+        path: &str,
+        fill: impl Fn(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Answered> {
         let url = format!("{}{path}", self.base);
         let mut attempt = 0;
         loop {
@@ -134,23 +181,34 @@ impl Shop {
                 wait(attempt).await;
                 continue;
             }
-            return value(status, &answer.text().await?);
+            let is_replayed = answer.headers().contains_key("idempotent-replayed");
+            return Ok(Answered { body: value(status, &answer.text().await?)?, is_replayed });
         }
     }
 
-    /// Gets a new access token of the seller from the admin listener.
+    /// Gets a new access token.
     async fn renew(&self) -> Result<()> {
-        let Some(login) = &self.login else { return Ok(()) };
-        let request = self.http.post(format!("{}/admin/tokens", login.admin_url));
-        let request = request.bearer_auth(&login.admin_token).json(&json!({"login": login.name}));
-        let answer = request.send().await.with_context(|| silent(&login.admin_url))?;
-        let status = answer.status();
-        if status == StatusCode::NOT_FOUND {
-            bail!("there is no account {:?}: register it first (POST /v1/auth/register)", login.name);
-        }
-        let reply = value(status, &answer.text().await?)?;
-        let token = reply["accessToken"].as_str().context("the shop gave no token")?;
-        token.clone_into(&mut *self.token.lock().await);
+        let reply = match &self.login {
+            None => return Ok(()),
+            Some(Login::Operator { admin_url, admin_token, name }) => {
+                let request = self.http.post(format!("{admin_url}/admin/tokens"));
+                let request = request.bearer_auth(admin_token).json(&json!({"login": name}));
+                let answer = request.send().await.with_context(|| silent(admin_url))?;
+                let status = answer.status();
+                if status == StatusCode::NOT_FOUND {
+                    bail!("there is no account {name:?}: register it first (POST /v1/auth/register)");
+                }
+                value(status, &answer.text().await?)?
+            }
+            Some(Login::Password { name, password }) => {
+                let body = json!({"login": name, "password": password});
+                let request = self.http.post(format!("{}/v1/auth/login", self.base)).json(&body);
+                let answer =
+                    request.send().await.with_context(|| format!("{} does not answer", self.base))?;
+                value(answer.status(), &answer.text().await?)?
+            }
+        };
+        *self.token.lock().await = token(&reply)?;
         Ok(())
     }
 }
@@ -176,6 +234,10 @@ async fn wait(attempt: u32) {
     tokio::time::sleep(Duration::from_millis(100 * u64::from(2_u32.pow(attempt)))).await;
 }
 
+fn token(session: &Value) -> Result<String> {
+    Ok(session["accessToken"].as_str().context("the shop gave no token")?.to_owned())
+}
+
 fn value(status: StatusCode, text: &str) -> Result<Value> {
     let json: Value = serde_json::from_str(text).unwrap_or(Value::Null);
     if status.is_success() {
@@ -188,5 +250,5 @@ fn value(status: StatusCode, text: &str) -> Result<Value> {
         let detail = error["detail"].as_str().unwrap_or_default();
         message.push_str(&format!("\n  {field}: {detail}"));
     }
-    bail!(message)
+    Err(Refused { status, message }.into())
 }

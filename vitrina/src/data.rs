@@ -8,6 +8,7 @@
 //! | `master.key` | 64 hexadecimal digits; every other key is derived from it | 0600 |
 //! | `admin.token` | bearer token of the admin listener | 0600 |
 //! | `edge.url`, `admin.url` | where the running shop listens; written at each start | |
+//! | `demo.unfinished` | there while `up --demo` fills the shop: the next one goes on with it | |
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -78,6 +79,25 @@ impl Data {
             })
         };
         Ok((read("edge.url")?, read("admin.url")?))
+    }
+
+    /// Notes that a generated shop is being made here.
+    pub(crate) fn begin_demo(&self) -> Result<()> {
+        fs::write(self.demo_file(), "").context("the demo can't be begun")
+    }
+
+    /// Whether a generated shop was begun here and is not complete.
+    pub(crate) fn has_unfinished_demo(&self) -> bool {
+        self.demo_file().exists()
+    }
+
+    /// Notes that the generated shop is complete.
+    pub(crate) fn end_demo(&self) -> Result<()> {
+        fs::remove_file(self.demo_file()).context("the demo can't be ended")
+    }
+
+    fn demo_file(&self) -> PathBuf {
+        self.0.join("demo.unfinished")
     }
 
     /// Makes the folder when it is not there.

@@ -52,7 +52,7 @@ enum Command {
     Export(catalogue::ExportOptions),
     /// Makes coupons of a running shop
     Coupon(coupon::CouponOptions),
-    /// Fills a running shop with a generated one: sellers, products, publications, questions
+    /// Fills a running shop with a generated one: products with pictures, people, orders in every state, reviews
     Seed(seed::SeedOptions),
     /// Runs the stand-ins of MercadoPago, SendGrid, FCM and S3 alone, for services that are processes of their own
     Sandbox(sandbox::SandboxOptions),

@@ -1,58 +1,58 @@
-//! A generated shop, so that there is something to look at: sellers, products, publications, offers, questions, wishes.
+//! A generated shop, so that there is something to look at: sellers, products with pictures, publications, offers, questions,
+//! wishes, orders in every state, reviews and a coupon.
 //!
-//! It goes in through the HTTP API like everything else, and the same `--seed` gives the same shop.
+//! It goes in through the HTTP API and the sandbox's pages, as people would do it, and the same `--seed` gives the same shop.
+//! Everything is looked for before it is made, under an idempotency key: a second run changes nothing, and one that was broken
+//! off is gone on with by running it again.
 
+mod goods;
+mod orders;
+mod person;
+mod picture;
+mod progress;
+mod shelf;
+mod stories;
+mod till;
+
+use std::fmt::Write as _;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use indicatif::ProgressBar;
-use rand::rngs::StdRng;
-use rand::seq::SliceRandom;
-use rand::{Rng, SeedableRng};
-use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::connect::{Shop, Target};
+use self::orders::{Buyer, COUPON, Market};
+use self::person::Person;
+use self::progress::Progress;
+use self::shelf::{Crowd, Listed};
+use self::stories::{PRAISES, STORIES};
+use self::till::Till;
+use crate::connect::{Shop, Target, post_admin};
+use crate::data::Data;
 
 /// Password of every generated account.
 const PASSWORD: &str = "vitrina-demo";
-
-const THINGS: [(&str, &str); 10] = [
-    ("Auriculares", "electronics/audio"),
-    ("Radio portátil", "electronics/audio"),
-    ("Cámara réflex", "electronics/cameras"),
-    ("Teclado mecánico", "computing/peripherals"),
-    ("Monitor", "computing/monitors"),
-    ("Mate de calabaza", "home/kitchen"),
-    ("Termo de acero", "home/kitchen"),
-    ("Bicicleta urbana", "sports/cycling"),
-    ("Guitarra criolla", "music/strings"),
-    ("Lámpara de pie", "home/lighting"),
-];
-const BRANDS: [&str; 6] = ["Andes", "Pampa", "Austral", "Litoral", "Cuyo", "Delta"];
-const STYLES: [&str; 6] = ["clásico", "compacto", "profesional", "negro", "azul", "edición limitada"];
-const QUESTIONS: [(&str, &str); 4] = [
-    ("¿Hace envíos al interior?", "Sí, a todo el país."),
-    ("¿Tiene garantía?", "Seis meses."),
-    ("¿Hay otro color?", "Por ahora solo este."),
-    ("¿Es nuevo?", "Sí, en caja cerrada."),
-];
+/// Those who buy; the first of them has an order in every state.
+const BUYERS: [(&str, &str); 3] = [("buyer", "Beto"), ("buyer2", "Carla"), ("buyer3", "Dario")];
+/// Sellers whose goods the first buyer's orders are spread over.
+const TOLD_OF: usize = 3;
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   vitrina seed                                    5 sellers with 20 products each
   vitrina seed --sellers 20 --products 100 --seed 7
 
-The accounts are seller1, seller2, … and buyer; their password is vitrina-demo.")]
+The accounts are seller1, seller2, … and buyer, buyer2, buyer3; their password is vitrina-demo. A second run changes nothing.")]
 pub(crate) struct SeedOptions {
     #[command(flatten)]
     target: Target,
     /// How many sellers
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     sellers: u32,
-    /// Products of each seller
-    #[arg(long, default_value_t = 20)]
+    /// Products of each seller; the orders need 7 of three sellers
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     products: u32,
     /// The same number gives the same shop
     #[arg(long, default_value_t = 1)]
@@ -63,17 +63,17 @@ pub(crate) struct SeedOptions {
 pub(crate) async fn run(options: SeedOptions) -> Result<ExitCode> {
     let shop = Shop::anonymous(&options.target)?;
     let plan = Plan { sellers: options.sellers, products: options.products, seed: options.seed };
-    let progress = ProgressBar::new(u64::from(plan.sellers) * u64::from(plan.products));
-    plan.fill(&shop, &progress).await?;
-    progress.finish_and_clear();
-    println!(
-        "{} sellers with {} products each; log in as seller1 or buyer, password {PASSWORD}",
-        plan.sellers, plan.products
-    );
+    // Coupons are made by operators, who reach a shop elsewhere by its own admin listener only.
+    let data = options.target.url.is_none().then(|| Data::at(&options.target.data));
+    let progress = Progress::bar(plan.steps());
+    let filled = plan.fill(&shop, data.as_ref(), &progress).await;
+    progress.end();
+    println!("{}", filled?);
     Ok(ExitCode::SUCCESS)
 }
 
 /// How large a generated shop is.
+#[derive(Clone, Copy)]
 pub(crate) struct Plan {
     sellers: u32,
     products: u32,
@@ -86,79 +86,141 @@ impl Plan {
         Plan { sellers: 3, products: 8, seed: 1 }
     }
 
-    /// Makes the shop; accounts that are there already are used as they are.
-    pub(crate) async fn fill(&self, shop: &Shop, progress: &ProgressBar) -> Result<()> {
-        let mut random = StdRng::seed_from_u64(self.seed);
-        let buyer = account(shop, "buyer", "Beto").await?;
-        for number in 1..=self.sellers {
-            let seller = account(shop, &format!("seller{number}"), "Ana").await?;
-            let name = json!({"displayName": format!("Tienda {}", BRANDS[number as usize % BRANDS.len()])});
-            // A second run finds the profile there.
-            if seller.send(Method::GET, "/v1/me/seller", None).await.is_err() {
-                seller.send(Method::POST, "/v1/me/seller", Some(&name)).await?;
-            }
-            for _ in 0..self.products {
-                publish(&seller, &buyer, &mut random).await?;
-                progress.inc(1);
-            }
+    /// Fills the shop that was just started on `data`, telling how far it is by lines on standard error.
+    ///
+    /// # Errors
+    /// When the shop stops answering, or refuses what it should not. What was made stays, and the next run goes on with it.
+    pub(crate) async fn fill_beside(&self, url: &str, data: &Data) -> Result<String> {
+        self.fill(&Shop::at(url)?, Some(data), &Progress::lines(self.steps())).await
+    }
+
+    /// Steps that are told of.
+    fn steps(&self) -> u64 {
+        u64::from(self.sellers) * (u64::from(self.products) + 2) + STORIES.len() as u64
+    }
+
+    /// Makes what is missing, and gives what there is to be said about it.
+    async fn fill(&self, shop: &Shop, data: Option<&Data>, progress: &Progress) -> Result<String> {
+        let made = Arc::new(AtomicU64::new(0));
+        progress.say("accounts");
+        let mut buyers = Vec::new();
+        for (name, first_name) in BUYERS {
+            buyers.push(Person::enter(shop, name, first_name, &made).await?);
         }
-        Ok(())
+        let mut sellers = Vec::new();
+        for number in 0..self.sellers {
+            sellers.push(seller(shop, number, &made).await?);
+        }
+        progress.say("products with their pictures");
+        let crowd = Crowd::of(&buyers).await?;
+        let mut listed = Vec::new();
+        for (place, seller) in (0..).zip(&sellers) {
+            let goods = (0..self.products).map(|number| goods::good(self.seed, place, number));
+            listed.push(shelf::fill((place as usize, seller), goods, &crowd, progress).await?);
+        }
+        progress.say("orders and reviews");
+        let has_coupon = match data {
+            Some(data) => coupon(data).await.map(|()| true)?,
+            None => false,
+        };
+        let mut market = Market { sellers: &sellers, has_coupon, till: None };
+        tell(&mut market, &buyers, &listed, progress).await?;
+        let made = made.load(Ordering::Relaxed);
+        Ok(self.summary(shop.base(), made, (&sellers, &listed), (has_coupon, market.till.as_ref())))
+    }
+
+    fn summary(
+        &self,
+        base: &str,
+        made: u64,
+        (sellers, listed): (&[Person], &[Vec<Listed>]),
+        (has_coupon, till): (bool, Option<&Till>),
+    ) -> String {
+        let mut text = match made {
+            0 => "the demo shop is there already: nothing was changed".to_owned(),
+            _ => format!("the demo shop is complete: {made} things were made"),
+        };
+        let mut line = |words: String| {
+            // Writing to a String does not fail.
+            let _ = write!(text, "\n  {words}");
+        };
+        let last = self.sellers;
+        line(format!("log in as buyer, buyer2, buyer3 or seller1 to seller{last}; password {PASSWORD}"));
+        line("buyer has an order in every state; the sellers see them with ?role=seller".to_owned());
+        if has_coupon {
+            line(format!("coupon {COUPON}: 10 percent off"));
+        }
+        line("worth opening:".to_owned());
+        line(format!("  {base}/docs"));
+        line(format!("  {base}/v1/pages/home"));
+        line(format!("  {base}/v1/pages/search?q=mate"));
+        if let Some(listed) = listed.first().and_then(|shelf| shelf.first()) {
+            line(format!("  {base}/v1/pages/publications/{}", listed.publication));
+        }
+        if let Some(seller) = sellers.first() {
+            line(format!("  {base}/v1/pages/sellers/{}", seller.id));
+        }
+        if let Some(till) = till {
+            line(format!("  {}   where an order waits to be paid", till.page));
+            line(format!("  {}   payments, mails and pushes", till.overview()));
+        }
+        text
     }
 }
 
-async fn account(shop: &Shop, username: &str, first_name: &str) -> Result<Shop> {
-    let body = json!({"email": format!("{username}@example.com"), "username": username, "password": PASSWORD,
-        "firstName": first_name, "lastName": "Demo"});
-    let session = match shop.send(Method::POST, "/v1/auth/register", Some(&body)).await {
-        Ok(session) => session,
-        Err(_) => {
-            let login = json!({"login": username, "password": PASSWORD});
-            let session = shop.send(Method::POST, "/v1/auth/login", Some(&login)).await;
-            session.with_context(|| format!("{username} can neither be registered nor logged in"))?
-        }
-    };
-    let token = session["accessToken"].as_str().context("the shop gave no token")?;
-    Ok(shop.with_token(token))
+/// The seller at a place, from 0, with a profile and a bank account.
+async fn seller(shop: &Shop, number: u32, made: &Arc<AtomicU64>) -> Result<Person> {
+    let seller = Person::enter(shop, &format!("seller{}", number + 1), "Ana", made).await?;
+    let brand = goods::BRANDS[number as usize % goods::BRANDS.len()];
+    let profile = json!({"displayName": format!("Tienda {brand}")});
+    seller.try_make("/v1/me/seller", "demo-seller", &profile).await?;
+    let account = json!({"bankName": "Nación", "holderName": "Ana Demo", "accountType": "SAVINGS",
+        "holderIdentity": {"type": "DNI", "number": "30111222"}, "scheme": "CBU",
+        "number": "2850590940090418135201"});
+    seller.try_make("/v1/me/bank-accounts", "demo-bank-account", &account).await?;
+    Ok(seller)
 }
 
-async fn publish(seller: &Shop, buyer: &Shop, random: &mut StdRng) -> Result<()> {
-    let product = product(random);
-    let created = seller.send(Method::POST, "/v1/products", Some(&product)).await?;
-    let id = created["id"].as_str().context("a product has an id")?;
-    let publication = json!({"productId": id, "title": product["name"], "tags": ["demo"],
-        "paymentMethods": ["AUTOMATIC", "MANUAL"]});
-    let published = seller.send(Method::POST, "/v1/publications", Some(&publication)).await?;
-    let publication = published["id"].as_str().context("a publication has an id")?;
-    if random.gen_bool(0.3) {
-        let minor = product["price"]["minor"].as_u64().unwrap_or_default() * 8 / 10;
-        let offer = json!({"price": {"minor": minor, "currency": "ARS"}, "endsAt": "2099-12-31T00:00:00Z"});
-        seller.send(Method::PUT, &format!("/v1/products/{id}/offer"), Some(&offer)).await?;
+/// Makes the coupon; one that is there stays as it is.
+async fn coupon(data: &Data) -> Result<()> {
+    let terms = json!({"code": COUPON, "percent": 10, "startsAt": "2020-01-01T00:00:00Z",
+        "endsAt": "2099-12-31T00:00:00Z"});
+    post_admin(data, "/admin/coupons", &terms).await.context("the coupon can't be made")?;
+    Ok(())
+}
+
+/// Tells the first buyer's stories, each on a good of its own, and has the others judge every seller.
+async fn tell(
+    market: &mut Market<'_>,
+    buyers: &[Person],
+    listed: &[Vec<Listed>],
+    progress: &Progress,
+) -> Result<()> {
+    let mut known = Vec::new();
+    for buyer in buyers {
+        known.push(Buyer::of(buyer).await?);
     }
-    if random.gen_bool(0.4) {
-        buyer.send(Method::PUT, &format!("/v1/me/wishlist/{publication}"), Some(&json!({}))).await?;
+    let [first, others @ ..] = known.as_slice() else { return Ok(()) };
+    let told_of = listed.len().min(TOLD_OF);
+    for (place, story) in STORIES.iter().enumerate() {
+        let good = listed[place % told_of].iter().find(|good| good.number as usize == place / told_of);
+        if let Some(good) = good {
+            market.tell(first, good, story).await?;
+        }
+        progress.step();
     }
-    if let (true, Some((text, answer))) = (random.gen_bool(0.5), QUESTIONS.choose(random)) {
-        let path = format!("/v1/publications/{publication}/questions");
-        let question = buyer.send(Method::POST, &path, Some(&json!({"text": text}))).await?;
-        if let (true, Some(question)) = (random.gen_bool(0.7), question["id"].as_str()) {
-            let path = format!("/v1/questions/{question}/answer");
-            seller.send(Method::POST, &path, Some(&json!({"text": answer}))).await?;
+    let mut praises = PRAISES.iter().cycle();
+    for shelf in listed {
+        for ((buyer, good), story) in others.iter().zip(shelf.iter()).zip(praises.by_ref()) {
+            market.tell(buyer, good, story).await?;
+            progress.step();
         }
     }
     Ok(())
 }
 
-fn product(random: &mut StdRng) -> Value {
-    let (thing, category) = THINGS[random.gen_range(0..THINGS.len())];
-    let brand = BRANDS[random.gen_range(0..BRANDS.len())];
-    let style = STYLES[random.gen_range(0..STYLES.len())];
-    json!({
-        "name": format!("{thing} {brand} {style}"),
-        "description": format!("{thing} de la marca {brand}, {style}. Con factura."),
-        "condition": if random.gen_bool(0.8) { "NEW" } else { "USED" },
-        "category": category,
-        "brand": brand,
-        "price": {"minor": random.gen_range(5_000..900_000) / 100 * 100, "currency": "ARS"},
-        "stock": {"onHand": random.gen_range(0..40)},
-    })
+/// A number for a name, the same everywhere and always (FNV-1a).
+fn number_of(name: &str) -> u64 {
+    name.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
-use indicatif::ProgressBar;
 use tokio::net::TcpListener;
 use tracing::{error, info, warn};
 use vitrina_broker::Broker;
@@ -21,7 +20,6 @@ use vitrina_svc::{Name, Outside, Parts};
 
 use crate::DATA;
 use crate::config::Config;
-use crate::connect::Shop;
 use crate::data::Data;
 use crate::outside;
 use crate::seed::Plan;
@@ -69,7 +67,7 @@ pub(crate) struct UpOptions {
     /// Filter of the log, such as info or vitrina_edge=debug [default: info, without what pingora says of broken connections]
     #[arg(long, env = "VITRINA_LOG")]
     log: Option<String>,
-    /// Fills an empty data directory with a generated shop
+    /// Fills an empty data directory with a generated shop, in the background once the shop serves
     #[arg(long)]
     demo: bool,
 }
@@ -89,8 +87,11 @@ pub(crate) async fn run(options: UpOptions) -> Result<ExitCode> {
         ..vitrina_otel::Config::default()
     })?;
     let data = Data::at(&options.data);
-    let is_new = data.is_empty();
+    let is_demo = options.demo && (data.is_empty() || data.has_unfinished_demo());
     data.create()?;
+    if is_demo {
+        data.begin_demo()?;
+    }
     let broker_url = options.broker.as_ref().or(config.broker.url.as_ref()).map(String::as_str);
     let broker = vitrina_broker::open(broker_url, &data.store("broker")).await;
     let broker =
@@ -114,15 +115,13 @@ pub(crate) async fn run(options: UpOptions) -> Result<ExitCode> {
     if let Some(sandbox) = &sandbox {
         println!("stand-ins of outside services, with what they received: {}/sandbox", sandbox.url());
     }
-    if options.demo && is_new {
-        Plan::demo()
-            .fill(&Shop::at(&url)?, &ProgressBar::hidden())
-            .await
-            .context("the demo can't be made")?;
-        println!("the demo shop is filled: log in as seller1 or buyer, password vitrina-demo");
-    }
+    let demo = is_demo.then(|| tokio::spawn(fill(url, data.clone())));
     let reread = options.config.as_ref().map(|_| || reload(&options, (&edge, &telemetry), (&config, &data)));
     signals.obey(reread).await;
+    if let Some(demo) = demo {
+        // What is not made yet is made by the next start.
+        demo.abort();
+    }
     println!("draining");
     edge.drain().await;
     futures::future::join_all(services.into_iter().map(|service| service.drain(DRAIN_WITHIN))).await;
@@ -159,6 +158,18 @@ fn reload(
     // The filter was checked with the rest, so this does not fail.
     if let Err(error) = telemetry.set_log_filter(&options.log_filter(&new)) {
         error!(error = &error as &dyn std::error::Error, "the filter of the log stays the same");
+    }
+}
+
+/// Makes the demo beside the running shop and tells of it on standard error.
+async fn fill(url: String, data: Data) {
+    eprintln!("demo: the shop serves; it is being filled in the background");
+    let filled = Plan::demo().fill_beside(&url, &data).await;
+    match filled.and_then(|summary| data.end_demo().map(|()| summary)) {
+        Ok(summary) => eprintln!("{summary}"),
+        Err(error) => {
+            eprintln!("demo: the shop is not complete: {error:#}\nthe next `up --demo` goes on with it")
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod crash;
 mod crowd;
 mod dead_letters;
 mod degraded;
+mod demo;
 mod freshness;
 mod fuzz;
 mod https;
