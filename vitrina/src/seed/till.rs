@@ -23,7 +23,7 @@ impl Till {
     /// The sandbox whose page this is; `None`: it is a real provider's, where nobody pays for a demo.
     pub(super) async fn behind(pay_page: &str) -> Result<Option<Till>> {
         let Some((base, _)) = pay_page.split_once("/checkout/") else { return Ok(None) };
-        let http = Client::builder().timeout(ANSWER_WITHIN).no_proxy().build()?;
+        let http = vitrina_outgoing::client().timeout(ANSWER_WITHIN).no_proxy().build()?;
         let till = Till { http, page: pay_page.to_owned(), base: base.to_owned() };
         let answer = till.http.get(till.knobs()).send().await;
         Ok(answer.is_ok_and(|answer| answer.status().is_success()).then_some(till))
