@@ -52,7 +52,7 @@ impl Person {
         let person = Person { name: name.to_owned(), id, shop: session, made: Arc::clone(made) };
         if me["avatar"].is_null() {
             let key = format!("demo-avatar-{name}");
-            person.upload(Method::PUT, "/v1/me/avatar", &key, &picture::avatar(name)?).await?;
+            person.upload(Method::PUT, "/v1/me/avatar", &key, &picture::avatar(name).await?).await?;
         }
         Ok(person)
     }

@@ -7,8 +7,8 @@ use image::{ImageFormat, Rgb, RgbImage};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-/// Pixels of a product's picture: more than its card needs, little enough to be made in a moment.
-const PRODUCT: (u32, u32) = (640, 480);
+/// Pixels of a product's picture: as many as its card has.
+const PRODUCT: (u32, u32) = (480, 360);
 /// Pixels of an avatar.
 const AVATAR: (u32, u32) = (256, 256);
 /// Discs on a picture.
@@ -25,13 +25,19 @@ struct Disc {
 }
 
 /// A picture of a product.
-pub(super) fn product(name: &str) -> Result<Vec<u8>> {
-    draw(name, PRODUCT)
+pub(super) async fn product(name: &str) -> Result<Vec<u8>> {
+    drawn(name, PRODUCT).await
 }
 
 /// A picture of a person.
-pub(super) fn avatar(name: &str) -> Result<Vec<u8>> {
-    draw(name, AVATAR)
+pub(super) async fn avatar(name: &str) -> Result<Vec<u8>> {
+    drawn(name, AVATAR).await
+}
+
+/// Draws away from the async threads: it takes some milliseconds.
+async fn drawn(name: &str, size: (u32, u32)) -> Result<Vec<u8>> {
+    let name = name.to_owned();
+    tokio::task::spawn_blocking(move || draw(&name, size)).await?
 }
 
 fn draw(name: &str, (width, height): (u32, u32)) -> Result<Vec<u8>> {
@@ -74,9 +80,10 @@ mod tests {
 
     #[test]
     fn the_same_name_gives_the_same_picture() {
-        assert_eq!(product("demo-1-1-1").unwrap(), product("demo-1-1-1").unwrap());
-        assert_ne!(product("demo-1-1-1").unwrap(), product("demo-1-1-2").unwrap());
-        let read = image::load_from_memory(&avatar("seller1").unwrap()).unwrap();
+        let drawn = |name| draw(name, AVATAR).unwrap();
+        assert_eq!(drawn("demo-1-1-1"), drawn("demo-1-1-1"));
+        assert_ne!(drawn("demo-1-1-1"), drawn("demo-1-1-2"));
+        let read = image::load_from_memory(&drawn("seller1")).unwrap();
         assert_eq!((read.width(), read.height()), AVATAR);
     }
 }

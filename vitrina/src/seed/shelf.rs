@@ -103,7 +103,7 @@ async fn pictures(seller: &Person, good: &Good, product: &str) -> Result<()> {
     let there = seller.get(&path).await?["items"].as_array().map_or(0, Vec::len);
     for number in (0..good.pictures).skip(there) {
         let name = format!("{}-picture-{number}", good.sku);
-        seller.upload(Method::POST, &path, &name, &picture::product(&name)?).await?;
+        seller.upload(Method::POST, &path, &name, &picture::product(&name).await?).await?;
     }
     Ok(())
 }
