@@ -70,9 +70,8 @@ async fn main() -> anyhow::Result<()> {
         }
         println!("edge / nginx {:.2}   edge / varnish {:.2}", costs[0] / costs[1], costs[0] / costs[2]);
     }
-    nginx.kill().await?;
-    varnish.kill().await?;
-    Ok(())
+    end(&mut nginx).await?;
+    end(&mut varnish).await
 }
 
 /// A shop with a page worth keeping. One client may ask for as much as it likes, since here it stands for many.
@@ -193,6 +192,15 @@ async fn started(mut command: Command, address: SocketAddr) -> anyhow::Result<Ch
     };
     tokio::time::timeout(START_LIMIT, listening).await.context("a server does not listen")?;
     Ok(child)
+}
+
+/// Ends a server by SIGTERM, so that it takes its workers with it.
+async fn end(child: &mut Child) -> anyhow::Result<()> {
+    if let Some(pid) = child.id() {
+        Command::new("kill").args(["-TERM", &pid.to_string()]).status().await?;
+    }
+    child.wait().await?;
+    Ok(())
 }
 
 async fn free() -> anyhow::Result<SocketAddr> {
