@@ -42,3 +42,15 @@ fn tour(readme: &str) -> String {
     let blocks = tour.split("```sh\n").skip(1).filter_map(|block| block.split_once("```"));
     blocks.map(|(block, _)| block).collect()
 }
+
+#[test]
+fn cargo_run_at_the_root_means_the_shop() {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let mut metadata = std::process::Command::new(cargo);
+    metadata.args(["metadata", "--no-deps", "--format-version=1"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    let metadata: serde_json::Value =
+        serde_json::from_slice(&metadata.output().expect("cargo runs").stdout).expect("cargo writes JSON");
+    let packages = metadata["packages"].as_array().expect("there are packages");
+    let named: Vec<&str> = packages.iter().filter_map(|package| package["default_run"].as_str()).collect();
+    assert_eq!(named, ["vitrina"]);
+}
