@@ -105,9 +105,9 @@ impl Bank {
     }
 
     /// Changes what a preference costs behind the shop's back.
-    pub(crate) async fn reprice(&self, order: &pb::Order, price: f64) {
+    pub(crate) async fn reprice(&self, order: &pb::Order, currency: &str, price: f64) {
         let url = format!("{}/checkout/preferences/{}", self.url, preference(order));
-        let items = json!([{ "title": "x", "quantity": 1, "currency_id": "ARS", "unit_price": price }]);
+        let items = json!([{ "title": "x", "quantity": 1, "currency_id": currency, "unit_price": price }]);
         let request = self.http.put(url).bearer_auth(TOKEN).header("x-idempotency-key", "reprice");
         let answer = request.json(&json!({ "items": items })).send().await.expect("the sandbox answers");
         assert!(answer.status().is_success(), "{}", answer.text().await.unwrap_or_default());

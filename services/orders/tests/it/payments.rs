@@ -80,11 +80,13 @@ async fn notifications_in_any_order_and_number_move_an_order_once() {
     check_refused(mall.client().receive_payment(other).await, Code::Unauthenticated, "unauthenticated");
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(mall.order(buyer, &order.id).await.state(), AwaitingPayment);
-    let calls = (0..200).map(|n| {
+    let calls = (0..1_000).map(|n| {
         let mut client = mall.client();
         let ts = if n % 5 == 0 { now_s - 900 } else { now_s };
-        let request = notification(&payment, n * 7 % 20, (secret(), ts));
-        tokio::spawn(async move { (ts == now_s, client.receive_payment(Request::new(request)).await) })
+        let secret = if n % 7 == 0 { "another secret" } else { secret() };
+        let request = notification(&payment, n * 7 % 20, (secret, ts));
+        let is_genuine = n % 5 != 0 && n % 7 != 0;
+        tokio::spawn(async move { (is_genuine, client.receive_payment(Request::new(request)).await) })
     });
     for call in calls.collect::<Vec<_>>() {
         match call.await.unwrap() {
@@ -130,17 +132,19 @@ async fn a_lost_notification_is_made_up_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_amount_does_not_pay() {
-    let (bank, mall, thing, buyer) = scene(5).await;
-    let order = mall.buy(buyer, &thing, Automatic).await.unwrap();
-    bank.reprice(&order, 1.0).await;
-    bank.pay(&order, "approved").await;
-    mall.eventually("it is seen", || async {
-        status(&mall.order(buyer, &order.id).await) == "amount_mismatch"
-    })
-    .await;
-    assert_eq!(mall.order(buyer, &order.id).await.state(), AwaitingPayment);
-    assert_eq!(mall.stock(&thing).await, (5, 1));
+async fn another_amount_or_currency_does_not_pay() {
+    for (currency, price) in [("ARS", 1.0), ("USD", 1_000.0)] {
+        let (bank, mall, thing, buyer) = scene(5).await;
+        let order = mall.buy(buyer, &thing, Automatic).await.unwrap();
+        bank.reprice(&order, currency, price).await;
+        bank.pay(&order, "approved").await;
+        mall.eventually("it is seen", || async {
+            status(&mall.order(buyer, &order.id).await) == "amount_mismatch"
+        })
+        .await;
+        assert_eq!(mall.order(buyer, &order.id).await.state(), AwaitingPayment);
+        assert_eq!(mall.stock(&thing).await, (5, 1));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
