@@ -78,16 +78,24 @@ impl SledEngine {
         self.touched_rows.fetch_add(rows, Ordering::Relaxed);
     }
 
-    fn reopen(&self) -> Result<(), Error> {
-        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
-        // sled locks its file, so that the old handle must go before the new one can come.
-        *open = None;
-        *open = Some(Open::new(&self.dir, self.cache_bytes).map_err(|failure| match failure {
-            OpenFailure::Damaged(reason) => Error::corrupt(&[], reason),
-            OpenFailure::Other(error) => error,
-        })?);
+    /// Opens sled anew and gives the last commit that is there; none that was durable may be missing.
+    fn reopen(&self) -> Result<u64, Error> {
+        {
+            let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+            // sled locks its file, so that the old handle must go before the new one can come.
+            *open = None;
+            *open = Some(Open::new(&self.dir, self.cache_bytes).map_err(|failure| match failure {
+                OpenFailure::Damaged(reason) => Error::corrupt(&[], reason),
+                OpenFailure::Other(error) => error,
+            })?);
+        }
         self.touched_rows.store(0, Ordering::Relaxed);
-        Ok(())
+        let head = read_head(self)?;
+        if head.commit_seq < self.durable_seq() {
+            let reason = format!("commit {} is gone, the last is {}", self.durable_seq(), head.commit_seq);
+            return Err(Error::corrupt(&crate::layout::HEAD, reason));
+        }
+        Ok(head.commit_seq)
     }
 
     fn with<T>(&self, use_open: impl FnOnce(&Open) -> Result<T, Error>) -> Result<T, Error> {
@@ -161,21 +169,16 @@ impl Engine for SledEngine {
         }
         // Asked first, so that reads go on from the old handle for as long as the disk refuses writes.
         files::probe_disk(&self.dir).map_err(|error| Error::io("write", error))?;
-        self.reopen()?;
-        let head = read_head(self)?;
-        if head.commit_seq < self.durable_seq() {
-            let reason = format!("commit {} is gone, the last is {}", self.durable_seq(), head.commit_seq);
-            return Err(Error::corrupt(&crate::layout::HEAD, reason));
-        }
+        let commit_seq = self.reopen()?;
         // What the failed group left behind is about to be shown, so it has to be durable first.
-        self.sync(head.commit_seq)?;
+        self.sync(commit_seq)?;
         self.has_failed.store(false, Ordering::Release);
         Ok(())
     }
 
     fn rest(&self) -> Result<(), Error> {
         let is_due = self.touched_rows.load(Ordering::Relaxed) >= KEPT_ROWS;
-        let outcome = if is_due { self.reopen() } else { Ok(()) };
+        let outcome = if is_due { self.reopen().map(drop) } else { Ok(()) };
         self.noting_failure(outcome)
     }
 
