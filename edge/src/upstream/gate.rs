@@ -19,9 +19,9 @@ use super::budget::Budget;
 use super::health;
 use super::limiter::{Limiter, LimiterView, Permit};
 use super::origin::Balance;
-use super::pool::AddressView;
 use super::priority::Priority;
 use super::settings::Resilience;
+use super::standing::AddressView;
 use super::transport::Transport;
 use super::trouble::Trouble;
 

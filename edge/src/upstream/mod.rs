@@ -21,6 +21,7 @@ mod pool;
 mod priority;
 mod scope;
 mod settings;
+mod standing;
 mod transport;
 mod trouble;
 pub(crate) mod view;

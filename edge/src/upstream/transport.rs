@@ -13,8 +13,9 @@ use tower::{Service, ServiceExt};
 use super::InProcess;
 use super::address::Address;
 use super::faults::Faults;
-use super::pool::{AddressView, Pool};
+use super::pool::Pool;
 use super::settings::Resilience;
+use super::standing::AddressView;
 
 /// A way to one service; cheap to clone.
 #[derive(Clone, Debug)]

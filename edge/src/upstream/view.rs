@@ -13,7 +13,7 @@ use super::gate::{Gate, GateView, Gates};
 use super::limiter::LimiterView;
 use super::priority::Priority;
 use super::transport::Transport;
-use super::{health, pool};
+use super::{health, standing};
 
 /// A service as operators see it.
 #[derive(Debug, Serialize)]
@@ -84,9 +84,9 @@ async fn upstream(transport: &Transport, gate: GateView) -> UpstreamView {
     }
 }
 
-impl From<pool::AddressView> for AddressView {
-    fn from(view: pool::AddressView) -> Self {
-        let pool::AddressView { address, phase, in_flight, ejections } = view;
+impl From<standing::AddressView> for AddressView {
+    fn from(view: standing::AddressView) -> Self {
+        let standing::AddressView { address, phase, in_flight, ejections } = view;
         Self { address, breaker: phase.name(), in_flight, ejections }
     }
 }
@@ -138,7 +138,7 @@ pub(crate) fn render(out: &mut String, gates: &[Arc<Gate>], turns: &LimiterView)
 
     let ejections = gates.iter().flat_map(|gate| {
         let labels = |address: &str| format!("service=\"{}\",address=\"{address}\"", gate.name());
-        let line = |view: pool::AddressView| (labels(&view.address), view.ejections as u64);
+        let line = |view: standing::AddressView| (labels(&view.address), view.ejections as u64);
         gate.addresses().into_iter().map(line).collect::<Vec<_>>()
     });
     family(out, "vitrina_edge_ejections_total", "counter", ejections.collect());

@@ -1,19 +1,15 @@
 //! Which address of an upstream the next request goes to.
 //!
-//! To the one with least under way, so that one that hangs gets little; among equals in turn. An address is ejected as
-//! soon as nobody is there, or when its breaker finds that it fails too often, and asked in the background until it is well.
-//! One that fails its regular check gets nothing for as long as it does. When all others are ejected, trying is better
-//! than refusing: the breaker of the upstream decides then. Nothing here outlives the process.
+//! To the one with least under way, so that one that hangs gets little; among equals in turn. One that is ejected gets
+//! nothing, and one that fails its regular check for as long as it does. When all others are ejected, trying is better than
+//! refusing: the breaker of the upstream decides then. Nothing here outlives the process.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use super::health::Checker;
-use crate::upstream::breaker::{Breaker, Outcome, Phase, Ticket};
-use crate::upstream::gate::Heard;
-use crate::upstream::pool::AddressView;
-use crate::upstream::{health, settings};
+use crate::upstream::settings;
+use crate::upstream::standing::{AddressView, Asked, Flight, Standing};
 
 /// Checks that must fail in a row before an address is held to be down: one can be lost.
 const FAILED_CHECKS: u32 = 2;
@@ -21,54 +17,31 @@ const FAILED_CHECKS: u32 = 2;
 /// The addresses of one upstream.
 #[derive(Debug)]
 pub(crate) struct Balance {
-    members: Vec<Arc<Member>>,
-    checker: Arc<Checker>,
+    members: Vec<Member>,
     next: AtomicUsize,
 }
 
 /// One address.
 #[derive(Debug)]
 pub(crate) struct Member {
-    /// `host:port` as configured.
-    pub(crate) address: String,
-    checker: Arc<Checker>,
-    breaker: Mutex<Breaker>,
-    in_flight: AtomicUsize,
-    ejections: AtomicUsize,
+    standing: Arc<Standing>,
     is_down: AtomicBool,
     failed_checks: AtomicU32,
 }
 
-/// A request to one address. Dropped without a word, it says nothing of the address.
-#[derive(Debug)]
-pub(crate) struct Flight {
-    member: Arc<Member>,
-    ticket: Option<Ticket>,
-}
-
 impl Balance {
     pub(crate) fn new(addresses: &[String], checker: Checker, settings: settings::Breaker) -> Self {
-        let checker = Arc::new(checker);
-        let member = |address: &String| {
-            Arc::new(Member {
-                address: address.clone(),
-                checker: checker.clone(),
-                breaker: Mutex::new(Breaker::new(settings, Instant::now())),
-                in_flight: AtomicUsize::new(0),
-                ejections: AtomicUsize::new(0),
-                is_down: AtomicBool::new(false),
-                failed_checks: AtomicU32::new(0),
-            })
+        let asked = Asked::Http(Arc::new(checker));
+        let member = |address: &String| Member {
+            standing: Standing::new(address, asked.clone(), settings),
+            is_down: AtomicBool::new(false),
+            failed_checks: AtomicU32::new(0),
         };
-        Self { members: addresses.iter().map(member).collect(), checker, next: AtomicUsize::new(0) }
+        Self { members: addresses.iter().map(member).collect(), next: AtomicUsize::new(0) }
     }
 
-    pub(crate) fn members(&self) -> &[Arc<Member>] {
+    pub(crate) fn members(&self) -> &[Member] {
         &self.members
-    }
-
-    pub(crate) fn checker(&self) -> &Checker {
-        &self.checker
     }
 
     /// Takes the next address; `None` when all of them fail their check.
@@ -79,28 +52,23 @@ impl Balance {
             let all = (0..count).map(|step| &self.members[first.wrapping_add(step) % count]);
             all.filter(|member| !member.is_down())
         };
-        let load = |member: &&Arc<Member>| member.in_flight.load(Ordering::Relaxed);
-        let is_there = |member: &&Arc<Member>| member.breaker().phase() != Phase::Open;
+        let load = |member: &&Member| member.standing.in_flight();
+        let is_there = |member: &&Member| !member.standing.is_ejected();
         let member = in_turn().filter(is_there).min_by_key(load).or_else(|| in_turn().min_by_key(load))?;
-        // Nobody is there to take the requests of an only address.
-        let ticket = if count > 1 { member.breaker().admit(Instant::now()) } else { None };
-        member.in_flight.fetch_add(1, Ordering::Relaxed);
-        Some(Flight { member: member.clone(), ticket })
+        Some(if count > 1 { member.standing.start() } else { member.standing.start_at_only() })
     }
 
     /// Whether another address is there to take what this one does not: then its failures are its own and not the upstream's.
     pub(crate) fn has_another(&self, flight: &Flight) -> bool {
         self.members.iter().any(|member| {
-            !Arc::ptr_eq(member, &flight.member)
-                && !member.is_down()
-                && member.breaker().phase() != Phase::Open
+            !flight.is_to(&member.standing) && !member.is_down() && !member.standing.is_ejected()
         })
     }
 
     /// Whether one of the addresses is well now.
     pub(crate) async fn is_well(&self) -> bool {
         for member in &self.members {
-            if self.checker.is_well(&member.address).await {
+            if member.standing.is_well().await {
                 return true;
             }
         }
@@ -110,117 +78,42 @@ impl Balance {
     /// Puts other settings of the breakers in force.
     pub(crate) fn adjust(&self, settings: settings::Breaker) {
         for member in &self.members {
-            member.breaker().adjust(settings, Instant::now());
+            member.standing.adjust(settings);
         }
     }
 
     /// Each address.
     pub(crate) fn view(&self) -> Vec<AddressView> {
-        let view = |member: &Arc<Member>| AddressView {
-            address: member.address.clone(),
-            phase: member.breaker().phase(),
-            in_flight: member.in_flight.load(Ordering::Relaxed),
-            ejections: member.ejections.load(Ordering::Relaxed),
-        };
-        self.members.iter().map(view).collect()
+        self.members.iter().map(|member| member.standing.view()).collect()
     }
 }
 
 impl Member {
+    /// Makes its regular check.
+    pub(crate) async fn check(&self) {
+        if self.standing.is_well().await {
+            self.check_passed();
+        } else {
+            self.check_failed();
+        }
+    }
+
     /// Whether it fails its check.
     pub(crate) fn is_down(&self) -> bool {
         self.is_down.load(Ordering::Relaxed)
     }
 
-    /// A regular check passed.
-    pub(crate) fn check_passed(&self) {
+    fn check_passed(&self) {
         self.failed_checks.store(0, Ordering::Relaxed);
         if self.is_down.swap(false, Ordering::Relaxed) {
-            tracing::info!(server.address = self.address, "an upstream is well again");
+            tracing::info!(server.address = self.standing.address(), "an upstream is well again");
         }
     }
 
-    /// A regular check failed.
-    pub(crate) fn check_failed(&self) {
+    fn check_failed(&self) {
         let failed = self.failed_checks.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         if failed >= FAILED_CHECKS && !self.is_down.swap(true, Ordering::Relaxed) {
-            tracing::warn!(server.address = self.address, "an upstream fails its health check");
-        }
-    }
-
-    fn turned(self: &Arc<Self>, phase: Option<Phase>) {
-        match phase {
-            Some(Phase::Open) => {
-                self.ejections.fetch_add(1, Ordering::Relaxed);
-                tracing::warn!(server.address = self.address, "an address is ejected: it does not answer");
-                tokio::spawn(probe(self.clone()));
-            }
-            Some(Phase::Closed) => {
-                tracing::info!(server.address = self.address, "an address is back: it answers again");
-            }
-            Some(Phase::HalfOpen) | None => {}
-        }
-    }
-
-    fn breaker(&self) -> MutexGuard<'_, Breaker> {
-        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Flight {
-    pub(crate) fn address(&self) -> &str {
-        &self.member.address
-    }
-
-    /// What came of it; what comes later does not count.
-    pub(crate) fn heard(&mut self, heard: Heard) {
-        let outcome = match heard {
-            Heard::Answer => Outcome::Success,
-            // Another address may have less to do.
-            Heard::TooMuch | Heard::Late | Heard::Nothing => Outcome::Failure,
-        };
-        self.conclude(outcome);
-    }
-
-    /// Nobody was there.
-    pub(crate) fn found_nobody(&mut self) {
-        if let Some(ticket) = self.ticket.take() {
-            let phase = self.member.breaker().trip(ticket);
-            self.member.turned(phase);
-        }
-    }
-
-    fn conclude(&mut self, outcome: Outcome) {
-        if let Some(ticket) = self.ticket.take() {
-            let phase = self.member.breaker().record(ticket, outcome, Instant::now());
-            self.member.turned(phase);
-        }
-    }
-}
-
-impl Drop for Flight {
-    fn drop(&mut self) {
-        self.member.in_flight.fetch_sub(1, Ordering::Relaxed);
-        self.conclude(Outcome::Unknown);
-    }
-}
-
-/// Asks an ejected address how it is until it is well, or not one of ours any more.
-async fn probe(member: Arc<Member>) {
-    let (checker, address, pause) =
-        (member.checker.clone(), member.address.clone(), member.breaker().probe_pause());
-    let member = Arc::downgrade(&member);
-    loop {
-        health::pause(pause).await;
-        if member.strong_count() == 0 {
-            return;
-        }
-        if checker.is_well(&address).await {
-            if let Some(member) = member.upgrade() {
-                // The address is tried by a few requests from now on.
-                member.breaker().probed();
-            }
-            return;
+            tracing::warn!(server.address = self.standing.address(), "an upstream fails its health check");
         }
     }
 }
@@ -229,6 +122,8 @@ async fn probe(member: Arc<Member>) {
 mod tests {
     use super::*;
     use crate::config::HttpUpstream;
+    use crate::upstream::breaker::Phase;
+    use crate::upstream::gate::Heard;
     use crate::upstream::origin::client::client;
 
     fn balance(addresses: &[&str]) -> Balance {

@@ -18,7 +18,6 @@ use tokio::time::timeout;
 use tracing::Instrument as _;
 use vitrina_otel::propagate;
 
-use super::balance::Flight;
 use super::client::Client;
 use super::passage::TRIES_MAX;
 use super::{Origin, fault};
@@ -28,6 +27,7 @@ use crate::cache::fill::{Lead, Outcome};
 use crate::cache::policy::{self, Answered, Asked, Terms};
 use crate::cache::{Cache, freshen, now_ms, vary};
 use crate::upstream::gate::{Heard, Pass};
+use crate::upstream::standing::Flight;
 use crate::upstream::{Priority, Trouble};
 
 /// Parts of a body that may lie between the upstream and a client that reads slowly, when the body is not stored.

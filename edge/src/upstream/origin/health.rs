@@ -89,14 +89,6 @@ async fn watch(origin: &Origin) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        join_all(origin.balance.members().iter().map(|member| check(origin, member))).await;
-    }
-}
-
-async fn check(origin: &Origin, member: &Member) {
-    if origin.balance.checker().is_well(&member.address).await {
-        member.check_passed();
-    } else {
-        member.check_failed();
+        join_all(origin.balance.members().iter().map(Member::check)).await;
     }
 }

@@ -30,12 +30,12 @@ use tokio::sync::Notify;
 use tracing::Span;
 use tracing::field::Empty;
 
+use crate::upstream::standing::Flight;
 pub(crate) use balance::Balance;
-use balance::Flight;
 use client::Client;
 pub(crate) use fill::Incomer;
 use fill::Unstored;
-use health::Checker;
+pub(crate) use health::Checker;
 pub(crate) use health::keep_watch;
 pub(crate) use passage::Passage;
 pub(crate) use stored::Verdict;

@@ -14,7 +14,6 @@ use tokio::time::timeout;
 use tracing::Span;
 use vitrina_otel::propagate;
 
-use super::balance::Flight;
 use super::client::IDLE;
 use super::fill::{self, Incomer};
 use super::stored::{Question, Verdict};
@@ -28,6 +27,7 @@ use crate::reply::{Problem, Reply};
 use crate::request::Head;
 use crate::upstream::Priority;
 use crate::upstream::gate::{Heard, Pass};
+use crate::upstream::standing::Flight;
 
 /// Addresses tried for one request. A third that cannot be connected to either is not chance any more.
 pub(super) const TRIES_MAX: usize = 3;
