@@ -269,6 +269,27 @@ async fn what_would_not_be_answered_by_the_target_is_not_handed_on() {
     assert!(origin.seen().is_empty());
 }
 
+/// RFC 9110, 7.6.2.
+#[tokio::test(flavor = "multi_thread")]
+async fn max_forwards_is_counted_down_and_ends_here_at_zero() {
+    let origin = Origin::start().await;
+    let shop = origin.behind_an_edge().await;
+    for (method, sent, handed_on) in [
+        (Method::OPTIONS, "2", Some("1")),
+        (Method::OPTIONS, "1", Some("0")),
+        (Method::OPTIONS, "0", None),
+        (Method::OPTIONS, "many", Some("many")),
+        (Method::GET, "0", Some("0")),
+    ] {
+        let before = origin.seen().len();
+        let request = shop.http.request(method.clone(), shop.url("/old")).header("max-forwards", sent);
+        let answer = request.send().await.unwrap();
+        let seen = origin.seen().get(before).map(|seen| seen.headers["max-forwards"].clone());
+        assert_eq!(seen.as_ref().map(|value| value.to_str().unwrap()), handed_on, "{method} {sent}");
+        assert_eq!(answer.status(), if handed_on.is_some() { 200 } else { 204 }, "{method} {sent}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_has_a_rate_and_numbers_have_the_prefix() {
     let origin = Origin::start().await;

@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 /// Identity headers start with this; they are for services of the shop.
 const IDENTITY_PREFIX: &str = "x-vitrina-";
@@ -78,6 +78,22 @@ pub(crate) fn outgoing(received: &HeaderMap, hop: &Hop<'_>) -> HeaderMap {
     set(&mut headers, HeaderName::from_static("x-request-id"), hop.request_id);
     headers.append(header::VIA, HeaderValue::from_static(VIA));
     headers
+}
+
+/// How many further hops a request may take (RFC 9110, 7.6.2); `None` when it does not say. Of the methods for which that
+/// counts, TRACE is not handed on at all.
+pub(crate) fn hops_left(method: &Method, headers: &HeaderMap) -> Option<u64> {
+    if *method != Method::OPTIONS {
+        return None;
+    }
+    headers.get(header::MAX_FORWARDS)?.to_str().ok()?.parse().ok()
+}
+
+/// Counts this hop.
+pub(crate) fn count_hop(method: &Method, headers: &mut HeaderMap) {
+    if let Some(left) = hops_left(method, headers) {
+        headers.insert(header::MAX_FORWARDS, left.saturating_sub(1).into());
+    }
 }
 
 /// The headers of an upstream's answer for the client, without the framing of its body.

@@ -84,7 +84,8 @@ impl Passage {
         let request = session.req_header();
         let authority = admission::authority(request);
         let hop = admission::hop(session, &head, config, authority.as_deref());
-        let headers = forward::outgoing(&request.headers, &hop);
+        let mut headers = forward::outgoing(&request.headers, &hop);
+        forward::count_hop(&head.method, &mut headers);
         let host = origin.config.host.as_deref().or(authority.as_deref());
         let host = host.and_then(|host| HeaderValue::from_str(host).ok());
         origin.requests.fetch_add(1, Ordering::Relaxed);
@@ -108,11 +109,14 @@ impl Passage {
         })
     }
 
-    /// Looks whether the cache has the answer, or fetches one for it.
+    /// Looks whether the request ends here, whether the cache has the answer, or fetches one for it.
     ///
     /// # Errors
     /// The problem to answer with.
     pub(crate) async fn ask_cache(&mut self, cache: &Arc<Cache>) -> std::result::Result<Verdict, Problem> {
+        if forward::hops_left(&self.head.method, &self.head.headers) == Some(0) {
+            return Ok(Verdict::Reply(Reply::empty(StatusCode::NO_CONTENT)));
+        }
         let reason = if !self.origin.config.cache {
             Some(Forward::Bypass)
         } else if !matches!(self.head.method, Method::GET | Method::HEAD) {
