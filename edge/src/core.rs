@@ -29,7 +29,7 @@ use crate::request::Head;
 use crate::routes::{Found, Own, Table, Target};
 use crate::tls::{Certificates, Tls};
 use crate::upstream::origin::Origins;
-use crate::upstream::{Calls, Faults, Gate, Gates, Limiter, Timings, Transport, Upstreams};
+use crate::upstream::{Calls, Faults, Gate, Gates, Limiter, Priority, Timings, Transport, Upstreams};
 use crate::{etag, own, upload};
 
 /// Everything that requests share.
@@ -273,16 +273,27 @@ impl Core {
         }
     }
 
+    /// Whether a request whose answer is kept under that key, and would have to be made, is turned away now, before anything
+    /// is done for it: the edge, or a service without which it is nothing, has too much to do. Counted as such then. To wait
+    /// for an answer that is being made costs nothing.
+    pub(crate) fn turns_away(&self, route: &'static Route, key: &[u8]) -> bool {
+        if self.fills.is_running(key) {
+            return false;
+        }
+        let priority = Priority::of(route.rate_class);
+        if self.turns.turns_away(priority, 0) {
+            return true;
+        }
+        // Who has had no turn yet is not known at the gates: they may all be on their way to the same one.
+        let coming = self.turns.in_flight();
+        needs(route).iter().any(|service| self.calls.gates.turns_away(service.name(), priority, coming))
+    }
+
     /// A route whose service this shop runs without answers 501 to everybody, whoever asks.
-    fn configured(&self, route: &Route) -> Result<(), Problem> {
-        let is_there = |service: Service| self.transport(service.name()).is_some();
-        let missing = if route.service == Service::Storefront {
-            page::needs(route.rpc).iter().find(|service| !is_there(**service)).map(|service| service.name())
-        } else {
-            (!is_there(route.service)).then(|| route.service.name())
-        };
-        match missing {
-            Some(name) => Err(Problem::from_status(&crate::upstream::not_configured(name))),
+    fn configured(&self, route: &'static Route) -> Result<(), Problem> {
+        let is_there = |service: &&Service| self.transport(service.name()).is_some();
+        match needs(route).iter().find(|service| !is_there(service)) {
+            Some(service) => Err(Problem::from_status(&crate::upstream::not_configured(service.name()))),
             None => Ok(()),
         }
     }
@@ -344,6 +355,14 @@ impl Admitted {
             set(&mut metadata, "x-vitrina-if-match", &version.to_string());
         }
         metadata
+    }
+}
+
+/// The services without which a route's answer is nothing.
+fn needs(route: &'static Route) -> &'static [Service] {
+    match route.service {
+        Service::Storefront => page::needs(route.rpc),
+        _ => std::slice::from_ref(&route.service),
     }
 }
 

@@ -98,6 +98,11 @@ impl<T: Clone + Send + Sync + 'static> Fills<T> {
         }
     }
 
+    /// Whether a fill of the key is under way.
+    pub(crate) fn is_running(&self, key: &[u8]) -> bool {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).contains_key(key)
+    }
+
     /// Fills under way now.
     pub(crate) fn len(&self) -> usize {
         self.running.lock().unwrap_or_else(PoisonError::into_inner).len()

@@ -27,7 +27,7 @@ use crate::cache::{self, Deps, freshen, key};
 use crate::core::{Core, Pending};
 use crate::reply::{Problem, Reply};
 use crate::request::Head;
-use crate::upstream::Timings;
+use crate::upstream::{Timings, Trouble};
 
 pub(crate) use hot::{Hot, keep_hot};
 use serve::serve;
@@ -144,6 +144,9 @@ impl Core {
         source: Source,
         timings: &Timings,
     ) -> Result<Reply, Problem> {
+        if self.turns_away(source.route, &lookup.key) {
+            return lookup.failed(Trouble::Overloaded.problem());
+        }
         let deadline = Instant::now() + Duration::from_millis(source.route.deadline_ms);
         if lookup.forward != Forward::Bypass {
             for _ in 0..ROUNDS_MAX {

@@ -1,14 +1,18 @@
 //! The short way of a plain hit: from the bytes of a request to the bytes of a stored answer, without pingora.
 //!
 //! A cached answer costs little beside its two system calls, so every allocation and each pass over the header shows. The lane
-//! reads a connection first. A plain request (see `request`) that the store can answer fresh is answered here in one write;
-//! at the first other one, the connection with what was read goes to pingora for one request and comes back. All rules of
+//! reads a connection first. A plain request (see `request`) that the store can answer fresh is answered here in one write,
+//! and one that is too much for the edge is refused here: otherwise the refusals would take the time of what is served.
+//! At the first other one, the connection with what was read goes to pingora for one request and comes back. All rules of
 //! the long way hold: rate limits, security headers, metrics, access log, tags. With a collector of traces the lane is closed, so
 //! that every request has its span.
 //!
 //! Only plain HTTP/1.1 connections come here.
 
+mod answer;
 mod hit;
+mod line;
+mod refusal;
 mod request;
 mod write;
 
@@ -30,7 +34,7 @@ use tokio::time::Instant;
 use crate::connection::Connection;
 use crate::core::Core;
 use crate::gateway::Gateway;
-use hit::Peer;
+use answer::{Peer, Sink};
 
 /// Bytes read at once: more than the header of any plain request.
 const READ_BYTES: usize = 16 * 1024;
@@ -78,7 +82,7 @@ pub(crate) async fn serve(
     let mut connection = Box::new(connection);
     let mut settings: Option<HttpPersistentSettings> = None;
     loop {
-        if is_open(core) && !hits(&mut connection, core, &peer).await {
+        if is_open(core) && !answers(&mut connection, core, &peer).await {
             // The client is gone, or told to go: there is nobody to tell how that went.
             let _ = tokio::io::AsyncWriteExt::shutdown(connection.wire()).await;
             return;
@@ -101,7 +105,7 @@ pub(crate) async fn serve(
     }
 }
 
-/// Whether hits may be answered here at all.
+/// Whether anything may be answered here at all.
 fn is_open(core: &Core) -> bool {
     let config = core.config();
     config.cache.enabled
@@ -110,8 +114,8 @@ fn is_open(core: &Core) -> bool {
         && !vitrina_otel::is_exporting()
 }
 
-/// Answers plain hits; `true` once there is something else to be done, `false` when the connection is over.
-async fn hits(connection: &mut Connection, core: &Arc<Core>, peer: &Peer) -> bool {
+/// Answers what it can; `true` once there is something else to be done, `false` when the connection is over.
+async fn answers(connection: &mut Connection, core: &Arc<Core>, peer: &Peer) -> bool {
     let keepalive = Duration::from_secs(core.config().limits.keepalive_s);
     let mut draining = pin!(core.draining.cancelled());
     let mut idle = pin!(tokio::time::sleep(keepalive));
@@ -173,7 +177,7 @@ fn poll_step(cx: &mut Context<'_>, connection: &mut Connection, core: &Arc<Core>
         let mut at = 0;
         while at < read.len() && output.len() < GATHERED_BYTES_MAX {
             let Some(request) = request::parse(&read[at..]) else { break };
-            if !hit::answer(core, peer, &request, &mut hit::Sink { output, key, line, clock }) {
+            if !answer::answer(core, peer, &request, &mut Sink { output, key, line, clock }) {
                 break;
             }
             at += request.length;

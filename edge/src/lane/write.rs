@@ -3,6 +3,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use http::HeaderMap;
 use rand::RngCore as _;
 use vitrina_proto::Timestamp;
 
@@ -76,6 +77,13 @@ impl Ids {
 pub(super) fn parts(out: &mut Vec<u8>, parts: &[&[u8]]) {
     for part in parts {
         out.extend_from_slice(part);
+    }
+}
+
+/// Appends the lines of these fields.
+pub(super) fn fields(out: &mut Vec<u8>, fields: &HeaderMap) {
+    for (name, value) in fields {
+        parts(out, &[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"]);
     }
 }
 

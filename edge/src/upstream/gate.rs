@@ -109,6 +109,12 @@ impl Gates {
         })
     }
 
+    /// Whether a service is too far behind for a further call of that priority, with `coming` others on their way to it;
+    /// counted as turned away then.
+    pub(crate) fn turns_away(&self, service: &str, priority: Priority, coming: usize) -> bool {
+        self.0.get(service).is_some_and(|gate| gate.limiter.turns_away(priority, coming))
+    }
+
     /// Puts other settings in force at each of them.
     pub(crate) fn adjust(&self, resilience: &Resilience) {
         for gate in self.0.values() {

@@ -1,10 +1,11 @@
 //! Permits for what may be in flight at a time, by priority.
 //!
 //! Lower priorities may use a part of the limit only, so that what matters more finds a place at once. Who finds none
-//! waits for a short time, in the order of priorities; a queue that has not been empty for a while is not a burst but too
-//! much load, and then waiting only makes answers late: there the time is cut to a tenth (CoDel as Facebook uses it, "Fail
-//! at Scale", ACM Queue 13(8), 2015). The queue has room for as many as the limit lets through; when it is full, who matters
-//! least has to go.
+//! waits for a short time, in the order of priorities, in a queue with room for as many as the limit lets through. A queue
+//! that has not been empty for a while is not a burst but too much load, and then waiting only makes answers late: there the
+//! room is cut to a tenth. CoDel as Facebook uses it ("Fail at Scale", ACM Queue 13(8), 2015) cuts the time to wait instead,
+//! which comes to the same for those who are served; but the others are refused here when they come, when nothing was done
+//! for them yet, and not after their time. When there is no room, who matters least has to go.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,8 +20,8 @@ use super::settings::Concurrency;
 /// A queue that has not been empty for as long stands.
 const STANDING: Duration = Duration::from_millis(100);
 
-/// Patience in a standing queue is this part of the usual one.
-const IMPATIENCE: u32 = 10;
+/// A standing queue has this part of the usual room.
+const PART: usize = 10;
 
 /// A limit with its permits.
 #[derive(Debug)]
@@ -97,20 +98,18 @@ impl Limiter {
         deadline: Instant,
     ) -> Result<Permit, Shed> {
         let now = Instant::now();
-        let (granted, patience) = {
+        let (granted, until) = {
             let mut inner = self.lock();
             if inner.has_place(priority) {
                 inner.take();
                 return Ok(Permit(self.clone()));
             }
-            let waiting = if inner.patience.is_zero() { None } else { inner.enqueue(priority, now) };
-            let Some((granted, is_standing)) = waiting else {
+            let Some(granted) = inner.enqueue(priority, now) else {
                 inner.shed[priority as usize] += 1;
                 return Err(Shed);
             };
-            (granted, if is_standing { inner.patience / IMPATIENCE } else { inner.patience })
+            (granted, deadline.min(now + inner.patience))
         };
-        let until = deadline.min(now + patience);
         match tokio::time::timeout_at(until.into(), granted).await {
             Ok(Ok(permit)) => Ok(permit),
             // Pushed out by who matters more, or too late; the queue drops who has gone when it is next looked at.
@@ -119,6 +118,23 @@ impl Limiter {
                 Err(Shed)
             }
         }
+    }
+
+    /// Whether somebody who comes now, behind `coming` others on their way here, finds neither a place nor one to wait in;
+    /// counted as turned away then.
+    pub(crate) fn turns_away(&self, priority: Priority, coming: usize) -> bool {
+        let mut inner = self.lock();
+        let left = inner.places(priority).saturating_sub(inner.in_flight);
+        let is_full = left <= coming && !inner.has_room(priority, coming - left, Instant::now());
+        if is_full {
+            inner.shed[priority as usize] += 1;
+        }
+        is_full
+    }
+
+    /// How many have been let through and are not done.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.lock().in_flight
     }
 
     /// What was let through got its answer after that time.
@@ -172,7 +188,12 @@ impl Drop for Permit {
 
 impl Inner {
     fn has_place(&self, priority: Priority) -> bool {
-        self.in_flight < (self.limit.value() * priority.share() / 100).max(1)
+        self.in_flight < self.places(priority)
+    }
+
+    /// Places that may be taken when one more of that priority comes.
+    fn places(&self, priority: Priority) -> usize {
+        (self.limit.value() * priority.share() / 100).max(1)
     }
 
     fn take(&mut self) {
@@ -180,14 +201,35 @@ impl Inner {
         self.limit.note_in_flight(self.in_flight);
     }
 
-    /// A place in the queue, and whether the queue stands; `None` when there is none.
-    fn enqueue(&mut self, priority: Priority, now: Instant) -> Option<(oneshot::Receiver<Permit>, bool)> {
-        let queued: usize = self.queues.iter_mut().map(Queue::length).sum();
-        if queued >= self.limit.value() {
+    /// How many may wait when one more of that priority comes.
+    fn room(&self, priority: Priority, now: Instant) -> usize {
+        let limit = self.limit.value();
+        match &self.queues[priority as usize] {
+            _ if self.patience.is_zero() => 0,
+            queue if queue.is_standing(now) => limit.div_ceil(PART),
+            _ => limit,
+        }
+    }
+
+    fn queued(&mut self) -> usize {
+        self.queues.iter_mut().map(Queue::length).sum()
+    }
+
+    /// Whether one more may wait behind `coming` others, be it in the place of somebody who matters less.
+    fn has_room(&mut self, priority: Priority, coming: usize, now: Instant) -> bool {
+        self.queued() + coming < self.room(priority, now) || self.lower(priority).is_some()
+    }
+
+    /// Those who matter less and wait; of several kinds, those who matter least.
+    fn lower(&mut self, priority: Priority) -> Option<&mut Queue> {
+        self.queues[..priority as usize].iter_mut().find(|queue| !queue.waiting.is_empty())
+    }
+
+    /// A place in the queue; `None` when there is none.
+    fn enqueue(&mut self, priority: Priority, now: Instant) -> Option<oneshot::Receiver<Permit>> {
+        if self.queued() >= self.room(priority, now) {
             // The sender's end tells the one who waits.
-            let lower =
-                self.queues[..priority as usize].iter_mut().find(|queue| !queue.waiting.is_empty())?;
-            lower.waiting.pop_back();
+            self.lower(priority)?.waiting.pop_back();
         }
         let queue = &mut self.queues[priority as usize];
         if queue.waiting.is_empty() {
@@ -195,7 +237,7 @@ impl Inner {
         }
         let (grant, granted) = oneshot::channel();
         queue.waiting.push_back(grant);
-        Some((granted, now.duration_since(queue.busy_since) > STANDING))
+        Some(granted)
     }
 
     /// Who is let through next, with the place taken for it.
@@ -222,6 +264,10 @@ impl Queue {
             self.waiting.pop_front();
         }
         self.waiting.len()
+    }
+
+    fn is_standing(&self, now: Instant) -> bool {
+        !self.waiting.is_empty() && now.duration_since(self.busy_since) > STANDING
     }
 }
 
@@ -312,6 +358,37 @@ mod tests {
         assert_eq!(waiting.await.unwrap().err(), Some(Shed));
         drop(held);
         assert!(checkout.await.unwrap().is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_queue_that_stands_takes_few() {
+        let limiter = limiter(20, 60_000);
+        let mut held = Vec::new();
+        for _ in 0..14 {
+            held.push(limiter.acquire(Priority::Search, deadline()).await.unwrap());
+        }
+        for _ in 0..5 {
+            let limiter = limiter.clone();
+            tokio::spawn(async move { limiter.acquire(Priority::Search, deadline()).await });
+        }
+        waits(&limiter, 5).await;
+        assert!(!limiter.turns_away(Priority::Search, 0), "a burst finds room");
+        tokio::time::sleep(STANDING * 2).await;
+        assert!(limiter.turns_away(Priority::Search, 0));
+        assert_eq!(limiter.acquire(Priority::Search, deadline()).await.err(), Some(Shed));
+        assert!(!limiter.turns_away(Priority::Read, 0), "a place of its own is free");
+        assert_eq!(limiter.view().shed, [2, 0, 0, 0]);
+    }
+
+    #[tokio::test]
+    async fn those_who_are_on_their_way_count() {
+        let (impatient, patient) = (limiter(20, 0), limiter(20, 60_000));
+        for (coming, is_full) in [(0, false), (13, false), (14, true)] {
+            assert_eq!(impatient.turns_away(Priority::Search, coming), is_full, "{coming}");
+        }
+        for (coming, is_full) in [(14, false), (33, false), (34, true)] {
+            assert_eq!(patient.turns_away(Priority::Search, coming), is_full, "{coming}");
+        }
     }
 
     #[tokio::test]

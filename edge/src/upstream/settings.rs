@@ -15,8 +15,8 @@ pub struct Resilience {
     pub edge: Concurrency,
     /// Calls at a time to each service.
     pub service: Concurrency,
-    /// Milliseconds that a call waits when too many are in flight to its service already; a tenth of it once that has gone
-    /// on for a while. 0: it does not wait.
+    /// Milliseconds that a call waits at most when too many are in flight to its service already. Once that has gone on for a
+    /// while, only few may wait, and the others are refused at once. 0: none waits.
     pub queue_ms: u64,
     /// When a service, or one of its addresses, is given up.
     pub breaker: Breaker,

@@ -5,8 +5,10 @@ mod publish;
 mod question;
 mod read;
 
+use std::num::NonZero;
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
 use vitrina_chassis::{Answer, Call, Clock, Context, Waits};
 use vitrina_proto::publications::v1 as pb;
 use vitrina_storage::{Row, Store};
@@ -26,6 +28,9 @@ pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     search: Arc<Search>,
+    /// Searches at a time: one a processor, since they only compute. More threads would take turns with each other, and with
+    /// those that everything else waits for.
+    searches: Arc<Semaphore>,
     waits: Waits,
 }
 
@@ -35,6 +40,7 @@ impl App {
             store: ctx.store.clone(),
             clock: ctx.clock.clone(),
             search,
+            searches: Arc::new(Semaphore::new(processors())),
             waits: Waits::new(WAITS_MAX, config.event_wait_ms),
         }
     }
@@ -57,6 +63,10 @@ impl App {
         call.check_version(row.version)?;
         Ok(row)
     }
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 fn publication_id(text: &str) -> Result<PublicationId, Error> {

@@ -111,8 +111,16 @@ impl App {
         &self,
         ask: impl FnOnce(&Search) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
+        // Nobody closes it.
+        let turn = Arc::clone(&self.searches).acquire_owned().await.ok();
         let search = Arc::clone(&self.search);
-        tokio::task::spawn_blocking(move || ask(&search)).await?
+        // The turn moves into the work: a caller who hangs up does not let another search start beside this one.
+        let work = tokio::task::spawn_blocking(move || {
+            let found = ask(&search);
+            drop(turn);
+            found
+        });
+        work.await?
     }
 
     /// What the store holds of these; what is not on sale any more is left out, though the index may not know yet.
