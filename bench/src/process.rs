@@ -1,6 +1,8 @@
-//! What a running process has used, as Linux tells in `/proc`.
+//! What a running process has used, as Linux tells in `/proc`, and which processor it runs on.
 
-use anyhow::{Context, Result};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
 
 /// Clock ticks a second of `/proc/PID/stat`, the same on every Linux of today.
 const TICKS_A_SECOND: f64 = 100.0;
@@ -39,11 +41,55 @@ pub fn cpu_s(pid: u32) -> Result<f64> {
 /// # Errors
 /// When the process is not there.
 pub fn memory(pid: u32) -> Result<Memory> {
+    Ok(Memory { all_mb: status_mb(pid, "VmRSS")?, anonymous_mb: status_mb(pid, "RssAnon")? })
+}
+
+/// A line of `/proc/PID/status` in MB.
+fn status_mb(pid: u32, name: &str) -> Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let mb = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name)).context("no such line")?;
-        let kib: f64 = line.trim_start_matches(':').trim().trim_end_matches(" kB").parse()?;
-        anyhow::Ok(kib * 1_024.0 / 1e6)
-    };
-    Ok(Memory { all_mb: mb("VmRSS")?, anonymous_mb: mb("RssAnon")? })
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).context("no such line")?;
+    let kib: f64 = line.trim_start_matches(':').trim().trim_end_matches(" kB").parse()?;
+    Ok(kib * 1_024.0 / 1e6)
+}
+
+/// The most memory that a process has had in RAM since this was made.
+#[derive(Debug)]
+pub struct Peak {
+    pid: u32,
+}
+
+impl Peak {
+    /// From now on.
+    ///
+    /// # Errors
+    /// When the process is not there or is not ours.
+    pub fn of(pid: u32) -> Result<Self> {
+        // Linux then forgets the peak so far: proc(5).
+        std::fs::write(format!("/proc/{pid}/clear_refs"), "5")?;
+        Ok(Self { pid })
+    }
+
+    /// So far, in MB (10^6 bytes).
+    ///
+    /// # Errors
+    /// When the process is not there.
+    pub fn mb(&self) -> Result<f64> {
+        status_mb(self.pid, "VmHWM")
+    }
+}
+
+/// The words in front of a command with which it runs on one processor only.
+pub fn on_processor(number: usize) -> Vec<String> {
+    vec!["taskset".to_owned(), "-c".to_owned(), number.to_string()]
+}
+
+/// Keeps this process to one processor, with the threads that it has now and those that these start.
+///
+/// # Errors
+/// When `taskset` is not there or there is no such processor.
+pub fn keep_to(processor: usize) -> Result<()> {
+    let (processor, pid) = (processor.to_string(), std::process::id().to_string());
+    let done = Command::new("taskset").args(["-a", "-c", "-p", &processor, &pid]).output()?;
+    ensure!(done.status.success(), "taskset: {}", String::from_utf8_lossy(&done.stderr));
+    Ok(())
 }

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use vitrina_broker::testing::RabbitServer;
 
-use crate::Client;
+use crate::{Client, process};
 
 /// The services that there are.
 pub const SERVICES: [&str; 6] = ["users", "products", "publications", "images", "notifications", "orders"];
@@ -40,6 +40,8 @@ pub struct Options {
     pub config: String,
     /// Further variables in the environment of every process.
     pub environment: Vec<(&'static str, String)>,
+    /// The one processor that all of it runs on, by its number; absent: all that there are.
+    pub processor: Option<usize>,
 }
 
 /// A running shop; its processes end with it.
@@ -340,8 +342,10 @@ impl Shop {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(log);
         let log = log.expect("the temporary directory can be written");
         let process = &mut self.processes[index];
-        let child = Command::new(&process.command[0])
-            .args(&process.command[1..])
+        let mut command = self.options.processor.map(process::on_processor).unwrap_or_default();
+        command.extend(process.command.clone());
+        let child = Command::new(&command[0])
+            .args(&command[1..])
             .current_dir(self.folder.path())
             .env("VITRINA_LOG", "info")
             .envs(

@@ -7,9 +7,9 @@ mod setup;
 mod steps;
 mod tidy;
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 const HELP: &str = "\
 cargo xtask COMMAND
@@ -22,6 +22,8 @@ cargo xtask COMMAND
              cache-cost  CPU time of a cached answer beside nginx and Varnish
              freshness   reads after writes, through the same edge and another
              resilience  a service that is killed, and too much load
+             abuse       crowds at a cold page, slow headers, floods of resets
+             pictures    memory that pictures take, good and bad ones
   setup    install what the tests start as servers and tools (Debian: apt-get, as root)
 
 Examples:
@@ -67,11 +69,14 @@ fn bench(scenario: Option<&str>) -> Result<()> {
         bail!("which scenario?\n\n{HELP}");
     };
     let profile = std::env::var("PROFILE").unwrap_or_else(|_| "release".to_owned());
-    let profile = ["--profile", profile.as_str()];
-    let programs = ["build", "-p", "vitrina", "-p", "vitrina-svc", "-p", "vitrina-edge"];
-    steps::cargo("programs", &[&programs[..], &profile].concat())?;
-    let run = ["run", "-p", "vitrina-bench", "--example", scenario];
-    steps::cargo(scenario, &[&run[..], &profile].concat())
+    // All in one command, so that their dependencies have the same features and are built once.
+    let programs = ["build", "--workspace", "--bins", "--example", scenario, "--profile", &profile];
+    steps::cargo("programs", &programs)?;
+    let folder = if profile == "dev" { "debug" } else { &profile };
+    // This program lies in the folder of another profile beside it.
+    let own = std::env::current_exe().context("this program has no path")?;
+    let target = own.ancestors().nth(2).context("this program lies in no target folder")?;
+    steps::run(scenario, Command::new(target.join(folder).join("examples").join(scenario)))
 }
 
 fn ci() -> Result<()> {
