@@ -8,7 +8,7 @@ use vitrina_proto::Input;
 use vitrina_proto::routes::{Auth, Kind, Route, Service};
 
 use crate::cache::Deps;
-use crate::core::{Core, Pending};
+use crate::core::{Core, Pending, needs};
 use crate::guard::{Caller, signature};
 use crate::reply::{Problem, Reply};
 use crate::upstream::{Priority, Scope, Trouble};
@@ -64,7 +64,7 @@ impl Core {
         let Pending { head, admitted, timings, .. } = *pending;
         let deadline = Instant::now() + Duration::from_millis(route.deadline_ms);
         let priority = Priority::of(route.rate_class);
-        self.turn(priority, deadline).await?;
+        self.turn(route, priority, deadline).await?;
         let scope = Scope {
             deadline,
             metadata: admitted.metadata(head, caller),
@@ -115,7 +115,14 @@ impl Core {
     ///
     /// # Errors
     /// 503 when too many wait already.
-    async fn turn(&self, priority: Priority, deadline: Instant) -> Result<(), Problem> {
+    async fn turn(
+        &self,
+        route: &'static Route,
+        priority: Priority,
+        deadline: Instant,
+    ) -> Result<(), Problem> {
+        // Until then no gate knows of it.
+        let _coming = self.calls.gates.announce(needs(route), priority);
         let permit = self.turns.acquire(priority, deadline).await;
         let permit = permit.map_err(|_| Trouble::Overloaded.problem())?;
         let started = Instant::now();

@@ -274,19 +274,14 @@ impl Core {
     }
 
     /// Whether a request whose answer is kept under that key, and would have to be made, is turned away now, before anything
-    /// is done for it: the edge, or a service without which it is nothing, has too much to do. Counted as such then. To wait
-    /// for an answer that is being made costs nothing.
+    /// is done for it: the edge, or a service without which it is nothing, has too much to do. Counted as such then. Who asks
+    /// for what is being made already may wait for it.
     pub(crate) fn turns_away(&self, route: &'static Route, key: &[u8]) -> bool {
-        if self.fills.is_running(key) {
+        if self.fills.is_running(key) || self.configured(route).is_err() {
             return false;
         }
         let priority = Priority::of(route.rate_class);
-        if self.turns.turns_away(priority, 0) {
-            return true;
-        }
-        // Who has had no turn yet is not known at the gates: they may all be on their way to the same one.
-        let coming = self.turns.in_flight();
-        needs(route).iter().any(|service| self.calls.gates.turns_away(service.name(), priority, coming))
+        self.turns.turns_away(priority) || self.calls.gates.turn_away(needs(route), priority)
     }
 
     /// A route whose service this shop runs without answers 501 to everybody, whoever asks.
@@ -359,7 +354,7 @@ impl Admitted {
 }
 
 /// The services without which a route's answer is nothing.
-fn needs(route: &'static Route) -> &'static [Service] {
+pub(crate) fn needs(route: &'static Route) -> &'static [Service] {
     match route.service {
         Service::Storefront => page::needs(route.rpc),
         _ => std::slice::from_ref(&route.service),

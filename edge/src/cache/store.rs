@@ -14,6 +14,7 @@ use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
 
 use super::entry::{Draft, Entry};
 use super::epochs::{Epoch, Epochs};
+use super::status::Forward;
 use super::vary;
 
 /// Bytes of an ordinary entry, for the first size of the map.
@@ -51,6 +52,19 @@ pub(crate) enum Found {
     VaryMiss,
     /// Nothing.
     Nothing,
+}
+
+impl Found {
+    /// Why it does not answer, when it does not.
+    pub(crate) fn missed(&self) -> Forward {
+        match self {
+            Self::Answer(_) => Forward::Stale,
+            Self::Outdated(_) => Forward::Miss,
+            Self::Pass => Forward::Bypass,
+            Self::VaryMiss => Forward::VaryMiss,
+            Self::Nothing => Forward::UriMiss,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -82,10 +82,7 @@ impl Core {
                 Use::Stale => (Forward::Stale, Some(entry)),
                 Use::Refused => (Forward::Request, Some(entry)),
             },
-            Found::Outdated(_) => (Forward::Miss, None),
-            Found::VaryMiss => (Forward::VaryMiss, None),
-            Found::Nothing => (Forward::UriMiss, None),
-            Found::Pass => (Forward::Bypass, None),
+            missed => (missed.missed(), None),
         };
         self.cache.counts.miss(forward);
         if request.only_if_cached {

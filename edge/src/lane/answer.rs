@@ -1,4 +1,4 @@
-//! What the lane answers by itself: plain hits, and refusals of what nothing is stored for while the edge has too much to do.
+//! What the lane answers by itself: plain hits, and refusals of what nothing is stored for while there is too much to do.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -34,6 +34,7 @@ pub(super) struct Sink<'s> {
 /// A request that is being answered here.
 pub(super) struct Exchange<'e> {
     pub(super) request: &'e Request<'e>,
+    route: &'static Route,
     pub(super) ids: Ids,
     pub(super) now_ms: u64,
     started: Instant,
@@ -66,7 +67,7 @@ pub(super) fn answer(core: &Arc<Core>, peer: &Peer, request: &Request<'_>, sink:
     };
     let now_ms = sink.clock.now_ms();
     key::generated(sink.key, route, request.path, request.query);
-    let exchange = || Exchange::begin(request, now_ms, started);
+    let exchange = || Exchange::begin(request, route, now_ms, started);
     match core.cache.store.find(sink.key, &HeaderMap::new(), &core.cache.epochs, now_ms) {
         Found::Answer(entry) if entry.terms.is_fresh(now_ms) => {
             let allowance = core.allowance(route, peer.text());
@@ -77,25 +78,31 @@ pub(super) fn answer(core: &Arc<Core>, peer: &Peer, request: &Request<'_>, sink:
             let (status, body_bytes) = hit::write(&exchange, &entry, allowance, sink);
             core.cache.counts.hit();
             core.hot.note(&entry, sink.key, || Source::of(route, request.path, request.query, &params));
-            exchange.end(core, peer, route, (status, body_bytes), sink);
+            exchange.end(core, peer, (status, body_bytes), sink);
         }
         // What is stale may stand in for what cannot be made now.
         Found::Answer(_) => return false,
-        Found::Outdated(_) | Found::VaryMiss | Found::Nothing | Found::Pass => {
+        missed => {
             if !core.turns_away(route, sink.key) {
                 return false;
             }
+            core.cache.counts.miss(missed.missed());
             let exchange = exchange();
             let answer = refusal::write(&exchange, sink);
-            exchange.end(core, peer, route, answer, sink);
+            exchange.end(core, peer, answer, sink);
         }
     }
     true
 }
 
 impl<'e> Exchange<'e> {
-    pub(super) fn begin(request: &'e Request<'e>, now_ms: u64, started: Instant) -> Self {
-        Self { request, ids: Ids::new(), now_ms, started }
+    pub(super) fn begin(
+        request: &'e Request<'e>,
+        route: &'static Route,
+        now_ms: u64,
+        started: Instant,
+    ) -> Self {
+        Self { request, route, ids: Ids::new(), now_ms, started }
     }
 
     pub(super) fn request_id(&self) -> &[u8] {
@@ -111,21 +118,14 @@ impl<'e> Exchange<'e> {
     }
 
     /// Counts the answer, of that status and body, and writes its line into the access log.
-    fn end(
-        &self,
-        core: &Core,
-        peer: &Peer,
-        route: &'static Route,
-        (status, body_bytes): (u16, usize),
-        sink: &mut Sink<'_>,
-    ) {
+    fn end(&self, core: &Core, peer: &Peer, (status, body_bytes): (u16, usize), sink: &mut Sink<'_>) {
         let took = self.started.elapsed();
         let method = if self.request.method == Method::Get { "GET" } else { "HEAD" };
         let trace_id = std::str::from_utf8(self.ids.trace()).unwrap_or_default();
-        core.metrics.request(&Answered { route: route.path, method, status, took, trace_id });
+        core.metrics.request(&Answered { route: self.route.path, method, status, took, trace_id });
         let request_id = self.request_id();
-        let Self { ids, now_ms, .. } = self;
-        let seen = Seen { route, peer, method, status, body_bytes, request_id, ids, now_ms: *now_ms, took };
+        let Self { route, ref ids, now_ms, .. } = *self;
+        let seen = Seen { route, peer, method, status, body_bytes, request_id, ids, now_ms, took };
         seen.log(sink.line, sink.clock);
     }
 }

@@ -4,7 +4,8 @@
 //! reads a connection first. A plain request (see `request`) that the store can answer fresh is answered here in one write,
 //! and one that is too much for the edge is refused here: otherwise the refusals would take the time of what is served.
 //! At the first other one, the connection with what was read goes to pingora for one request and comes back. All rules of
-//! the long way hold: rate limits, security headers, metrics, access log, tags. With a collector of traces the lane is closed, so
+//! the long way hold: rate limits, security headers, metrics, access log, tags. Only a refusal for want of room takes nothing of
+//! its client's rate, and comes before a refusal for that. With a collector of traces the lane is closed, so
 //! that every request has its span.
 //!
 //! Only plain HTTP/1.1 connections come here.

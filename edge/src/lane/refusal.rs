@@ -1,4 +1,4 @@
-//! One refusal: what the long way answers while too many wait for a processor already, at the cost of a hit.
+//! One refusal: what the long way answers while there is too much to do, at the cost of a hit.
 
 use super::answer::{Exchange, Sink};
 use super::request::Method;
@@ -26,13 +26,18 @@ pub(super) fn write(exchange: &Exchange<'_>, sink: &mut Sink<'_>) -> (u16, usize
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
+    use vitrina_proto::routes::by_rpc;
+
     use super::super::{request, write};
     use super::*;
 
     fn refused(head: &str) -> (String, usize) {
         let request = request::parse(head.as_bytes()).unwrap();
         let mut clock = write::Clock::default();
-        let exchange = Exchange::begin(&request, clock.now_ms(), std::time::Instant::now());
+        let route = by_rpc("vitrina.publications.v1.Publications/Search").unwrap();
+        let exchange = Exchange::begin(&request, route, clock.now_ms(), Instant::now());
         let (mut output, mut key, mut line) = (Vec::new(), Vec::new(), Vec::new());
         let mut sink = Sink { output: &mut output, key: &mut key, line: &mut line, clock: &mut clock };
         let (status, body_bytes) = super::write(&exchange, &mut sink);

@@ -13,11 +13,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tonic::{Code, Status};
+use vitrina_proto::routes::Service;
 
 use super::breaker::{Breaker, Outcome, Phase, Ticket};
 use super::budget::Budget;
 use super::health;
-use super::limiter::{Limiter, LimiterView, Permit};
+use super::limiter::{Coming, Limiter, LimiterView, Permit};
 use super::origin::Balance;
 use super::priority::Priority;
 use super::settings::Resilience;
@@ -109,10 +110,21 @@ impl Gates {
         })
     }
 
-    /// Whether a service is too far behind for a further call of that priority, with `coming` others on their way to it;
-    /// counted as turned away then.
-    pub(crate) fn turns_away(&self, service: &str, priority: Priority, coming: usize) -> bool {
-        self.0.get(service).is_some_and(|gate| gate.limiter.turns_away(priority, coming))
+    /// Whether one of these services is too far behind for a further call of that priority; counted as turned away then. One
+    /// whose breaker is not closed decides by itself.
+    pub(crate) fn turn_away(&self, services: &[Service], priority: Priority) -> bool {
+        let is_full =
+            |gate: &Arc<Gate>| gate.breaker().phase() == Phase::Closed && gate.limiter.turns_away(priority);
+        self.of(services).any(is_full)
+    }
+
+    /// Tells these services' gates that a call will come in a moment.
+    pub(crate) fn announce(&self, services: &[Service], priority: Priority) -> Vec<Coming> {
+        self.of(services).map(|gate| gate.limiter.announce(priority)).collect()
+    }
+
+    fn of(&self, services: &[Service]) -> impl Iterator<Item = &Arc<Gate>> {
+        services.iter().filter_map(|service| self.0.get(service.name()))
     }
 
     /// Puts other settings in force at each of them.

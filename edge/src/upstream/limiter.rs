@@ -33,6 +33,13 @@ pub(crate) struct Limiter {
 #[derive(Debug)]
 pub(crate) struct Permit(Arc<Limiter>);
 
+/// Somebody is on his way, until dropped.
+#[derive(Debug)]
+pub(crate) struct Coming {
+    to: Arc<Limiter>,
+    priority: Priority,
+}
+
 /// There was no place in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Shed;
@@ -53,6 +60,8 @@ struct Inner {
     patience: Duration,
     in_flight: usize,
     queues: [Queue; Priority::ALL.len()],
+    /// On their way, by priority.
+    coming: [usize; Priority::ALL.len()],
     shed: [u64; Priority::ALL.len()],
 }
 
@@ -73,6 +82,7 @@ impl Limiter {
             patience,
             in_flight: 0,
             queues: [queue(), queue(), queue(), queue()],
+            coming: [0; Priority::ALL.len()],
             shed: [0; Priority::ALL.len()],
         };
         Self { inner: Mutex::new(inner) }
@@ -120,21 +130,23 @@ impl Limiter {
         }
     }
 
-    /// Whether somebody who comes now, behind `coming` others on their way here, finds neither a place nor one to wait in;
-    /// counted as turned away then.
-    pub(crate) fn turns_away(&self, priority: Priority, coming: usize) -> bool {
+    /// Tells that somebody will ask for a permit in a moment.
+    pub(crate) fn announce(self: &Arc<Self>, priority: Priority) -> Coming {
+        self.lock().coming[priority as usize] += 1;
+        Coming { to: self.clone(), priority }
+    }
+
+    /// Whether somebody who comes now, behind those who are on their way and matter as much, finds neither a place nor one to
+    /// wait in; counted as turned away then.
+    pub(crate) fn turns_away(&self, priority: Priority) -> bool {
         let mut inner = self.lock();
+        let coming: usize = inner.coming[priority as usize..].iter().sum();
         let left = inner.places(priority).saturating_sub(inner.in_flight);
         let is_full = left <= coming && !inner.has_room(priority, coming - left, Instant::now());
         if is_full {
             inner.shed[priority as usize] += 1;
         }
         is_full
-    }
-
-    /// How many have been let through and are not done.
-    pub(crate) fn in_flight(&self) -> usize {
-        self.lock().in_flight
     }
 
     /// What was let through got its answer after that time.
@@ -186,6 +198,12 @@ impl Drop for Permit {
     }
 }
 
+impl Drop for Coming {
+    fn drop(&mut self) {
+        self.to.lock().coming[self.priority as usize] -= 1;
+    }
+}
+
 impl Inner {
     fn has_place(&self, priority: Priority) -> bool {
         self.in_flight < self.places(priority)
@@ -203,12 +221,8 @@ impl Inner {
 
     /// How many may wait when one more of that priority comes.
     fn room(&self, priority: Priority, now: Instant) -> usize {
-        let limit = self.limit.value();
-        match &self.queues[priority as usize] {
-            _ if self.patience.is_zero() => 0,
-            queue if queue.is_standing(now) => limit.div_ceil(PART),
-            _ => limit,
-        }
+        let is_standing = self.queues[priority as usize].is_standing(now);
+        if is_standing { self.limit.value().div_ceil(PART) } else { self.limit.value() }
     }
 
     fn queued(&mut self) -> usize {
@@ -217,7 +231,8 @@ impl Inner {
 
     /// Whether one more may wait behind `coming` others, be it in the place of somebody who matters less.
     fn has_room(&mut self, priority: Priority, coming: usize, now: Instant) -> bool {
-        self.queued() + coming < self.room(priority, now) || self.lower(priority).is_some()
+        let lower: usize = self.queues[..priority as usize].iter_mut().map(Queue::length).sum();
+        !self.patience.is_zero() && (self.queued() + coming < self.room(priority, now) || coming < lower)
     }
 
     /// Those who matter less and wait; of several kinds, those who matter least.
@@ -227,6 +242,9 @@ impl Inner {
 
     /// A place in the queue; `None` when there is none.
     fn enqueue(&mut self, priority: Priority, now: Instant) -> Option<oneshot::Receiver<Permit>> {
+        if self.patience.is_zero() {
+            return None;
+        }
         if self.queued() >= self.room(priority, now) {
             // The sender's end tells the one who waits.
             self.lower(priority)?.waiting.pop_back();
@@ -372,23 +390,43 @@ mod tests {
             tokio::spawn(async move { limiter.acquire(Priority::Search, deadline()).await });
         }
         waits(&limiter, 5).await;
-        assert!(!limiter.turns_away(Priority::Search, 0), "a burst finds room");
-        tokio::time::sleep(STANDING * 2).await;
-        assert!(limiter.turns_away(Priority::Search, 0));
+        // A burst of twenty would find room.
+        while !limiter.turns_away(Priority::Search) {
+            tokio::time::sleep(STANDING / 4).await;
+        }
         assert_eq!(limiter.acquire(Priority::Search, deadline()).await.err(), Some(Shed));
-        assert!(!limiter.turns_away(Priority::Read, 0), "a place of its own is free");
+        assert!(!limiter.turns_away(Priority::Read), "a place of its own is free");
         assert_eq!(limiter.view().shed, [2, 0, 0, 0]);
     }
 
     #[tokio::test]
-    async fn those_who_are_on_their_way_count() {
+    async fn those_on_their_way_count_if_they_matter_as_much() {
         let (impatient, patient) = (limiter(20, 0), limiter(20, 60_000));
-        for (coming, is_full) in [(0, false), (13, false), (14, true)] {
-            assert_eq!(impatient.turns_away(Priority::Search, coming), is_full, "{coming}");
+        for (limiter, places) in [(impatient, 14), (patient, 34)] {
+            let mut coming: Vec<Coming> = (1..places).map(|_| limiter.announce(Priority::Search)).collect();
+            assert!(!limiter.turns_away(Priority::Search));
+            coming.push(limiter.announce(Priority::Checkout));
+            assert!(limiter.turns_away(Priority::Search));
+            assert!(!limiter.turns_away(Priority::Read));
+            drop(coming);
+            assert!(!limiter.turns_away(Priority::Search));
         }
-        for (coming, is_full) in [(14, false), (33, false), (34, true)] {
-            assert_eq!(patient.turns_away(Priority::Search, coming), is_full, "{coming}");
+    }
+
+    #[tokio::test]
+    async fn one_who_matters_less_makes_room_for_one_only() {
+        let limiter = limiter(2, 60_000);
+        let _first = limiter.acquire(Priority::Checkout, deadline()).await.unwrap();
+        let _second = limiter.acquire(Priority::Checkout, deadline()).await.unwrap();
+        for _ in 0..2 {
+            let limiter = limiter.clone();
+            tokio::spawn(async move { limiter.acquire(Priority::Search, deadline()).await });
         }
+        waits(&limiter, 2).await;
+        let coming = [limiter.announce(Priority::Read), limiter.announce(Priority::Read)];
+        assert!(limiter.turns_away(Priority::Read));
+        drop(coming);
+        assert!(!limiter.turns_away(Priority::Read));
     }
 
     #[tokio::test]

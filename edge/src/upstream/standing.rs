@@ -193,18 +193,42 @@ impl Drop for Flight {
 async fn probe(standing: Arc<Standing>) {
     let (address, asked) = (standing.address.clone(), standing.asked.clone());
     let pause = standing.breaker().probe_pause();
-    let standing = Arc::downgrade(&standing);
+    let kept = Arc::downgrade(&standing);
+    drop(standing);
     loop {
         health::pause(pause).await;
-        if standing.strong_count() == 0 {
+        if kept.strong_count() == 0 {
             return;
         }
         if asked.is_well(&address).await {
-            if let Some(standing) = standing.upgrade() {
+            if let Some(standing) = kept.upgrade() {
                 // The address is tried by a few calls from now on.
                 standing.breaker().probed();
             }
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tonic::transport::Endpoint;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn nobody_is_asked_about_an_address_that_is_gone() {
+        // Nobody is there, so it would be asked for ever.
+        let channel = Endpoint::from_static("http://127.0.0.1:9").connect_lazy();
+        let settings = settings::Breaker::default();
+        let standing = Standing::unproven("127.0.0.1:9", Asked::Service(channel), settings);
+        let kept = Arc::downgrade(&standing);
+        // The probe is on its way.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert!(standing.is_ejected());
+        drop(standing);
+        assert_eq!(kept.strong_count(), 0);
     }
 }

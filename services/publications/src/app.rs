@@ -28,9 +28,10 @@ pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     search: Arc<Search>,
-    /// Searches at a time: one a processor, since they only compute. More threads would take turns with each other, and with
-    /// those that everything else waits for.
+    /// Searches at a time.
     searches: Arc<Semaphore>,
+    /// Lists of pages at a time, which do not stand behind the searches of all visitors.
+    lists: Arc<Semaphore>,
     waits: Waits,
 }
 
@@ -40,7 +41,8 @@ impl App {
             store: ctx.store.clone(),
             clock: ctx.clock.clone(),
             search,
-            searches: Arc::new(Semaphore::new(processors())),
+            searches: one_a_processor(),
+            lists: one_a_processor(),
             waits: Waits::new(WAITS_MAX, config.event_wait_ms),
         }
     }
@@ -65,8 +67,10 @@ impl App {
     }
 }
 
-fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZero::get)
+/// Turns of what only computes: more threads at a time would take turns with each other, and with those that everything else
+/// waits for.
+fn one_a_processor() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, NonZero::get)))
 }
 
 fn publication_id(text: &str) -> Result<PublicationId, Error> {

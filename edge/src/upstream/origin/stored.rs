@@ -75,10 +75,7 @@ impl Question<'_> {
                     Use::Stale => (Forward::Stale, Some(entry)),
                     Use::Refused => (Forward::Request, Some(entry)),
                 },
-                Found::Outdated(_) => (Forward::Miss, None),
-                Found::VaryMiss => (Forward::VaryMiss, None),
-                Found::Nothing => (Forward::UriMiss, None),
-                Found::Pass => (Forward::Bypass, None),
+                missed => (missed.missed(), None),
             };
             if directives.only_if_cached {
                 return Err(not_stored());

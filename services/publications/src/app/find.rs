@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
 use vitrina_chassis::check::Fields;
 use vitrina_chassis::{Answer, Call};
 use vitrina_proto::publications::v1 as pb;
@@ -27,7 +28,7 @@ impl App {
         let (wanted, reading) = wire::search(&call.request, call.now_ms)?;
         let sort = wanted.sort;
         let (found, reading) = self
-            .searched(move |search| match reading {
+            .searched(&self.searches, move |search| match reading {
                 Some(reading) => Ok((search.find_as(&wanted, reading)?, reading)),
                 None => search.find(&wanted),
             })
@@ -52,7 +53,7 @@ impl App {
         let limit = call.request.limit.unwrap_or(8) as usize;
         let typed = call.request.q.clone();
         let wanted = most(Sort::Wished, SUGGESTED_FROM, call.now_ms);
-        let found = self.searched(move |search| search.begun(&typed, &wanted)).await?;
+        let found = self.searched(&self.lists, move |search| search.begun(&typed, &wanted)).await?;
         let begin = fold(call.request.q.trim());
         let brands = found.brands.iter().map(|(brand, _)| brand.clone());
         let brands = brands.filter(|brand| fold(brand).starts_with(&begin));
@@ -72,7 +73,7 @@ impl App {
         let category = store::product(&self.store, publication.product)?.map(|row| row.value.category);
         let wanted = most(Sort::Relevance, limit, call.now_ms);
         let found = self
-            .searched(move |search| {
+            .searched(&self.lists, move |search| {
                 search.related(&publication.title, &category.unwrap_or_default(), publication.id, &wanted)
             })
             .await?;
@@ -87,7 +88,7 @@ impl App {
         let limit = wire::limit(call.request.limit, 12, 20)?;
         let now_ms = call.now_ms;
         let [newest, on_offer, wished] = self
-            .searched(move |search| {
+            .searched(&self.lists, move |search| {
                 let on_offer = Wanted { on_offer: Some(true), ..most(Sort::Newest, limit, now_ms) };
                 let find = |wanted: &Wanted| Ok::<Found, Error>(search.find(wanted)?.0);
                 let wished = most(Sort::Wished, limit, now_ms);
@@ -106,13 +107,14 @@ impl App {
         }))
     }
 
-    /// Asks the index away from the async threads: a search over all takes some milliseconds.
+    /// Asks the index away from the async threads, in turn: a search over all takes some milliseconds.
     pub(super) async fn searched<T: Send + 'static>(
         &self,
+        turns: &Arc<Semaphore>,
         ask: impl FnOnce(&Search) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         // Nobody closes it.
-        let turn = Arc::clone(&self.searches).acquire_owned().await.ok();
+        let turn = Arc::clone(turns).acquire_owned().await.ok();
         let search = Arc::clone(&self.search);
         // The turn moves into the work: a caller who hangs up does not let another search start beside this one.
         let work = tokio::task::spawn_blocking(move || {

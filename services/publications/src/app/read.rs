@@ -67,7 +67,7 @@ impl App {
         let malformed = |_| Fault::invalid_field("sellerId", "malformed", "is not the id of a user");
         let seller: UserId = call.request.seller_id.parse().map_err(malformed)?;
         let wanted = Wanted { seller: Some(seller.to_string()), now_ms: call.now_ms, ..Wanted::default() };
-        let (found, _) = self.searched(move |search| search.find(&wanted)).await?;
+        let (found, _) = self.searched(&self.lists, move |search| search.find(&wanted)).await?;
         Ok(Answer::new(pb::SellerFigures {
             unanswered_questions: store::unanswered(&self.store, seller)?,
             active_publications: found.total,
