@@ -281,7 +281,7 @@ impl Core {
             return false;
         }
         let priority = Priority::of(route.rate_class);
-        self.turns.turns_away(priority) || self.calls.gates.turn_away(needs(route), priority)
+        self.turns.turns_away(priority) || self.calls.gates.turns_away(needs(route), priority)
     }
 
     /// A route whose service this shop runs without answers 501 to everybody, whoever asks.

@@ -112,7 +112,7 @@ impl Gates {
 
     /// Whether one of these services is too far behind for a further call of that priority; counted as turned away then. One
     /// whose breaker is not closed decides by itself.
-    pub(crate) fn turn_away(&self, services: &[Service], priority: Priority) -> bool {
+    pub(crate) fn turns_away(&self, services: &[Service], priority: Priority) -> bool {
         let is_full =
             |gate: &Arc<Gate>| gate.breaker().phase() == Phase::Closed && gate.limiter.turns_away(priority);
         self.of(services).any(is_full)

@@ -33,7 +33,7 @@ pub(crate) struct Limiter {
 #[derive(Debug)]
 pub(crate) struct Permit(Arc<Limiter>);
 
-/// Somebody is on his way, until dropped.
+/// Somebody is on the way here, until dropped.
 #[derive(Debug)]
 pub(crate) struct Coming {
     to: Arc<Limiter>,
@@ -60,7 +60,7 @@ struct Inner {
     patience: Duration,
     in_flight: usize,
     queues: [Queue; Priority::ALL.len()],
-    /// On their way, by priority.
+    /// On the way here, by priority.
     coming: [usize; Priority::ALL.len()],
     shed: [u64; Priority::ALL.len()],
 }
