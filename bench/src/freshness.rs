@@ -5,10 +5,13 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::Client;
-use crate::story::Person;
+use crate::story::{self, Person};
 
 /// How long another edge may take on a loaded machine before it counts as never.
 const SEEN_WITHIN: Duration = Duration::from_secs(20);
+
+/// Writes of one session.
+const SESSION_WRITES: u64 = 2_000;
 
 /// A publication that one writer changes, over and over.
 #[derive(Clone, Debug)]
@@ -53,7 +56,12 @@ impl Subject {
 /// When a write or a read is refused.
 pub async fn write_then_read(subject: &Subject, reader: &Client, writes: u64) -> Vec<String> {
     let mut stale = Vec::new();
+    let mut subject = subject.clone();
     for number in 0..writes {
+        if number % SESSION_WRITES == SESSION_WRITES - 1 {
+            // A token lasts for some minutes only.
+            subject.seller = story::login(reader, &subject.seller).await;
+        }
         subject.write(number).await;
         let page = reader.get(&subject.page()).await.expect(200);
         let is_title = number.is_multiple_of(2);
