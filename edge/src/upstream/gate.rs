@@ -306,18 +306,14 @@ impl Drop for Pass {
 
 /// Asks who stands behind a gate how it is until it is well, or the gate is gone.
 async fn probe(gate: Arc<Gate>) {
-    let gate_of = Arc::downgrade(&gate);
-    let (behind, pause) = (gate.behind.clone(), gate.breaker().probe_pause());
+    let behind = gate.behind.clone();
+    let (pause, kept) = (gate.breaker().probe_pause(), Arc::downgrade(&gate));
     drop(gate);
-    loop {
-        health::pause(pause).await;
-        if gate_of.strong_count() == 0 {
-            return;
-        }
+    while health::next(pause, &kept).await {
         if !behind.is_well().await {
             continue;
         }
-        if let Some(gate) = gate_of.upgrade()
+        if let Some(gate) = kept.upgrade()
             && gate.breaker().probed().is_some()
         {
             tracing::info!(

@@ -1,5 +1,6 @@
 //! The question to a service whether it is ready.
 
+use std::sync::Weak;
 use std::time::Duration;
 
 use rand::Rng;
@@ -30,8 +31,10 @@ where
     }
 }
 
-/// Waits between two questions, with a quarter of the time at random so that not all edges ask at once.
-pub(crate) async fn pause(usual: Duration) {
+/// Waits for the next question, with a quarter of the time at random so that not all edges ask at once; `false` when who is asked
+/// about is gone meanwhile.
+pub(super) async fn next<T>(usual: Duration, asked_about: &Weak<T>) -> bool {
     let share = rand::thread_rng().gen_range(0.75..=1.25);
     tokio::time::sleep(usual.mul_f64(share)).await;
+    asked_about.strong_count() > 0
 }

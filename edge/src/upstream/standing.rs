@@ -192,14 +192,9 @@ impl Drop for Flight {
 /// Asks an address how it is until it is well, or not one of ours any more.
 async fn probe(standing: Arc<Standing>) {
     let (address, asked) = (standing.address.clone(), standing.asked.clone());
-    let pause = standing.breaker().probe_pause();
-    let kept = Arc::downgrade(&standing);
+    let (pause, kept) = (standing.breaker().probe_pause(), Arc::downgrade(&standing));
     drop(standing);
-    loop {
-        health::pause(pause).await;
-        if kept.strong_count() == 0 {
-            return;
-        }
+    while health::next(pause, &kept).await {
         if asked.is_well(&address).await {
             if let Some(standing) = kept.upgrade() {
                 // The address is tried by a few calls from now on.

@@ -30,13 +30,11 @@ use tokio::sync::Notify;
 use tracing::Span;
 use tracing::field::Empty;
 
-use crate::upstream::standing::Flight;
 pub(crate) use balance::Balance;
 use client::Client;
 pub(crate) use fill::Incomer;
 use fill::Unstored;
-pub(crate) use health::Checker;
-pub(crate) use health::keep_watch;
+pub(crate) use health::{Checker, keep_watch};
 pub(crate) use passage::Passage;
 pub(crate) use stored::Verdict;
 pub(crate) use trust::Trust;
@@ -47,6 +45,7 @@ use crate::config::{HttpUpstream, Rate, Rates};
 use crate::error::Error;
 use crate::upstream::Resilience;
 use crate::upstream::gate::{Behind, Gate, Heard, Pass};
+use crate::upstream::standing::Flight;
 
 /// Prefixes that became labels. They live as long as the numbers that carry them, which is as long as the process;
 /// there are as many as a configuration ever named.
